@@ -1,0 +1,155 @@
+"""What the user can choose: one dataclass per concept, the only home of each default.
+
+The CLI, the Processing algorithms and the dock are generated from these fields: `metadata["help"]` is the
+tooltip, `metadata["choices"]` the allowed values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import OptionError
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with a help text and, if it is an enumeration, its values."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """One input raster: anything GDAL opens."""
+
+    source: str
+    name: str = option("", "Name used in messages; the file name if empty.")
+    bands: str = option(
+        "auto",
+        "Bands: 'auto' (optical: mean of red, green, blue; SAR: mean of VV and VH), 'mean' (of all), "
+        "a number ('2'), several to average ('4,3,2'), or a band name ('VV', 'B04').",
+    )
+    nodata: float | None = option(None, "Value that means 'no data', where the file does not say it.")
+
+    @property
+    def label(self) -> str:
+        return self.name or self.source.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class RadiometryOptions:
+    """How pixel values become the 8-bit images that are matched. The delivered raster keeps its values."""
+
+    sar_kind: str = option(
+        "auto",
+        "What the SAR values are; 'auto' looks at them.",
+        ("auto", "power", "amplitude", "db", "8bit"),
+    )
+    speckle: str = option(
+        "none", "Speckle filter before matching (matching averages speckle itself).", ("none", "refined-lee")
+    )
+    low_percentile: float = option(1.0, "Percentile of valid pixels shown black.")
+    high_percentile: float = option(99.0, "Percentile of valid pixels shown white.")
+
+
+@dataclass(frozen=True)
+class SearchRange:
+    """How far the moving image may be off, as seen on the analysis grid.
+
+    The largest shift is `shift_px` pixels if given, else `shift_fraction` of the longer image side.
+    """
+
+    shift_px: float | None = None
+    shift_fraction: float = 0.09
+    rotation_deg: float = 2.0
+    scale_min: float = 0.98
+    scale_max: float = 1.02
+
+    def max_shift(self, width: int, height: int) -> float:
+        """Largest shift in pixels for an image of this size."""
+        return self.shift_px if self.shift_px is not None else self.shift_fraction * max(width, height)
+
+    @staticmethod
+    def parse(text: str) -> SearchRange:
+        """A preset's name, or a number of pixels of shift with the small angles of georeferenced layers."""
+        if text in RANGES:
+            return RANGES[text]
+        try:
+            shift = float(text)
+        except ValueError:
+            raise OptionError(
+                f"Search range '{text}' is not known.",
+                f"Use one of {', '.join(RANGES)} or a number of pixels, for example 50.",
+            ) from None
+        if not 0 < shift < 1e6:
+            raise OptionError(f"Search range of {shift:g} pixels makes no sense.", "Use a positive number.")
+        return SearchRange(shift_px=shift)
+
+
+RANGES: dict[str, SearchRange] = {
+    "georef": SearchRange(),
+    "promptmid": SearchRange(shift_fraction=0.1, rotation_deg=10.0, scale_min=1.0, scale_max=1.25),
+    "tar": SearchRange(shift_fraction=0.1, rotation_deg=35.0, scale_min=0.7, scale_max=1.3),
+    "wild": SearchRange(shift_fraction=0.35, rotation_deg=180.0, scale_min=0.5, scale_max=2.0),
+}
+
+MODELS = ("auto", "shift", "similarity", "affine", "homography", "poly1", "poly2", "poly3", "tps")
+
+
+@dataclass(frozen=True)
+class MatchOptions:
+    """How tie points are found."""
+
+    method: str = option("structural", "Matching method.")
+    range: str = option(
+        "georef",
+        "How far the layers may be apart: 'georef' (a shift of up to 9 % of the image, slight rotation), "
+        "'tar', 'promptmid', 'wild' (any rotation, half to twice the size), or a number of pixels.",
+    )
+    points: int = option(400, "About how many tie points to look for in a large scene.")
+    device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
+    seed: int = option(0, "Random seed; the same seed gives the same result.")
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which transform is fitted and how it is checked."""
+
+    model: str = option("auto", "Transform; 'auto' takes the simplest that the check points support.", MODELS)
+    tolerance_px: float = option(3.0, "Tie points further than this from the consensus are rejected (pixels).")
+    check_share: float = option(0.25, "Share of the tie points held back as check points.")
+    smoothing: float = option(1.0, "Thin-plate spline only: smoothing, 0 passes through every point.")
+
+
+RESAMPLING = ("nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average")
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written, and where."""
+
+    directory: str = option("", "Folder for the results.")
+    grid: str = option(
+        "reference",
+        "Pixel grid of the aligned raster: the reference's, or one with the moving raster's own pixel size.",
+        ("reference", "source"),
+    )
+    resampling: str = option("bilinear", "How pixel values are interpolated.", RESAMPLING)
+    overwrite: bool = option(False, "Replace results that are already there.")
+
+
+@dataclass(frozen=True)
+class RegisterJob:
+    """Everything that a registration needs; suffices to repeat it.
+
+    area: optional area of interest as WKT polygon in the reference's CRS ("" = the whole overlap).
+    gsd: analysis GSD in units of the reference's CRS; None = the coarser of the two layers.
+    """
+
+    reference: LayerSource
+    moving: LayerSource
+    area: str = ""
+    gsd: float | None = None
+    radiometry: RadiometryOptions = field(default_factory=RadiometryOptions)
+    match: MatchOptions = field(default_factory=MatchOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)

@@ -1,0 +1,35 @@
+"""The prepared pair: what preparation hands to matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .grid import Grid
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """Two 8-bit images ready for matching; value 0 means NoData, valid pixels are 1…255.
+
+    reference, moving: uint8 (rows, columns), possibly memory-mapped.
+    reference_grid: the analysis grid, in the reference's CRS (or of pixels, if it has none).
+    moving_grid: equal to `reference_grid` where the moving layer is georeferenced (it was then put there
+        by its own georeference); else the moving image's own pixel grid, without CRS.
+    notes: what was decided on the way, in plain words, for the log and the record.
+    """
+
+    reference: Pixels
+    moving: Pixels
+    reference_grid: Grid
+    moving_grid: Grid
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_georeferenced(self) -> bool:
+        """Whether both layers share the reference's world, so that a displacement has a meaning."""
+        return self.moving_grid == self.reference_grid
