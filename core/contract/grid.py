@@ -54,7 +54,8 @@ class Grid:
         """Pixel positions (N, 2) → world coordinates (N, 2) in the grid's CRS."""
         p = np.asarray(pixels, dtype=np.float64) + 0.5
         x0, a, b, y0, d, e = self.geotransform
-        return np.stack([x0 + a * p[..., 0] + b * p[..., 1], y0 + d * p[..., 0] + e * p[..., 1]], axis=-1)
+        world: Points = np.stack([x0 + a * p[..., 0] + b * p[..., 1], y0 + d * p[..., 0] + e * p[..., 1]], axis=-1)
+        return world
 
     def to_pixel(self, world: npt.ArrayLike) -> Points:
         """World coordinates (N, 2) → pixel positions (N, 2); centres at integers."""
@@ -62,7 +63,8 @@ class Grid:
         x0, a, b, y0, d, e = self.geotransform
         dx, dy = w[..., 0] - x0, w[..., 1] - y0
         det = self._determinant
-        return np.stack([(e * dx - b * dy) / det, (a * dy - d * dx) / det], axis=-1) - 0.5
+        corner_based: Points = np.stack([(e * dx - b * dy) / det, (a * dy - d * dx) / det], axis=-1)
+        return corner_based - 0.5
 
     def corners(self) -> Points:
         """The four outer corners (4, 2) in world coordinates: UL, UR, LR, LL."""
