@@ -1,0 +1,101 @@
+"""Fit of a thin-plate smoothing spline (Wahba 1990, ch. 2): Σ wᵢ |f(rᵢ) - mᵢ|² + λ ∫ |D²f|² → min."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract import Floats, InputError, OptionError, Points
+from .curved import ThinPlate, kernel
+from .frame import frames
+from .least_squares import Model, degenerate
+from .transform import Transform
+
+# λ for smoothing = 1, in the frame where the GCPs span -1…1 and with mean weight 1. Found by simulation
+# (40…400 GCPs, noise of 0.7…1.5 px, distortions of 0…5 px over one or two image sides): close to the best
+# in each case, and never so smooth that a distortion is lost.
+_UNIT_SMOOTHING = 3e-3
+
+_SAME_PLACE = 1e-6  # of the frame's half side: GCPs closer than this are one place
+
+
+class ThinPlateModel(Model):
+    """Thin-plate spline; smoothing 0 passes through every GCP, infinity would be affine."""
+
+    name, minimum_points = "tps", 3
+
+    def __init__(self, smoothing: float) -> None:
+        if not (np.isfinite(smoothing) and smoothing >= 0):
+            raise OptionError(
+                f"Smoothing {smoothing:g} makes no sense.", "Use 0 or a positive number, for example 1."
+            )
+        self.penalty = 8 * np.pi * _UNIT_SMOOTHING * smoothing  # 8π: r² log r is 8π times the Green's function
+
+    def fit(self, reference: Points, moving: Points, weights: Floats) -> Transform:
+        """GCPs at the same place count as one at their weighted mean, so that they cannot contradict."""
+        source, target = frames(reference, moving)
+        r, m, w, _ = _merge(source.normalise(reference), target.normalise(moving), weights / weights.mean())
+        solution = _solved(self._system(r, w), np.concatenate([m, np.zeros((3, 2))]))
+        return ThinPlate(source, target, r, solution[:-3], solution[-3:])
+
+    def leave_one_out(self, reference: Points, moving: Points, weights: Floats) -> Points:
+        """Exact: e'ᵢ = -cᵢ / (M⁻¹)ᵢᵢ with c = M⁻¹ m the spline's weights (Rippa 1999), frame and λ kept.
+
+        Takes one inverse of an (N + 3)² matrix: some 50 ms for 400 GCPs, a few seconds for 2,000.
+        """
+        source, target = frames(reference, moving)
+        r, m = source.normalise(reference), target.normalise(moving)
+        w = weights / weights.mean()
+        if self.penalty > 0:
+            return np.asarray(self._deleted(r, m, w) * target.scale)
+        merged_r, merged_m, merged_w, group = _merge(r, m, w)
+        residual = self._deleted(merged_r, merged_m, merged_w)[group]
+        rest = merged_w[group] - w
+        shared = np.bincount(group)[group] > 1
+        mean_of_others = (merged_m[group] * merged_w[group, None] - m * w[:, None])[shared] / rest[shared, None]
+        residual[shared] = mean_of_others - m[shared]
+        return np.asarray(residual * target.scale)
+
+    def _deleted(self, r: Points, m: Points, w: Floats) -> Points:
+        if len(r) <= self.minimum_points:
+            return np.full_like(r, np.nan)
+        inverse = _solved(self._system(r, w), np.eye(len(r) + 3))
+        spline_weights = inverse[:-3, :-3] @ m
+        return np.asarray(-spline_weights / np.diag(inverse)[:-3, None])
+
+    def _system(self, r: Points, w: Floats) -> Points:
+        """(N + 3, N + 3) matrix [[K + λ W⁻¹, P], [Pᵀ, 0]]."""
+        n = len(r)
+        plane = np.column_stack([np.ones(n), r])
+        s = np.linalg.svd(plane, compute_uv=False)
+        if n < self.minimum_points or s[-1] <= 1e-6 * s[0]:
+            raise degenerate()
+        system = np.zeros((n + 3, n + 3))
+        system[:n, :n] = kernel(r, r)
+        system[np.arange(n), np.arange(n)] += self.penalty / w
+        system[:n, n:] = plane
+        system[n:, :n] = plane.T
+        return system
+
+
+def _merge(r: Points, m: Points, w: Floats) -> tuple[Points, Points, Floats, npt.NDArray[np.int64]]:
+    """Weighted means of the GCPs at each distinct reference place, and each GCP's place (N,)."""
+    cells = np.round(r / _SAME_PLACE).astype(np.int64)
+    _, group = np.unique(cells, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    total: Floats = np.bincount(group, w).astype(np.float64)
+    mean = [np.bincount(group, w * column) / total for column in (*r.T, *m.T)]
+    return np.stack(mean[:2], axis=1), np.stack(mean[2:], axis=1), total, group.astype(np.int64)
+
+
+def _solved(system: Points, right: Points) -> Points:
+    try:
+        solution = np.linalg.solve(system, right)
+    except np.linalg.LinAlgError:
+        solution = np.full(1, np.nan)
+    if not np.isfinite(solution).all():
+        raise InputError(
+            "The thin-plate spline cannot be solved: some GCPs are almost at the same place.",
+            "Remove one of them or use some smoothing.",
+        )
+    return np.asarray(solution)
