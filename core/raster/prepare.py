@@ -1,0 +1,217 @@
+"""Preparation: two layers → two 8-bit images on one grid, in blocks, within bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contract import (
+    SILENT,
+    Flags,
+    Grid,
+    InputError,
+    Pixels,
+    PreparedPair,
+    RadiometryOptions,
+    RegisterJob,
+    Reporter,
+)
+from . import speckle
+from .analysis_grid import SMALLEST_SIDE, Plan, plan_grids
+from .footprint import rasterise
+from .gdal_tools import modest_cache
+from .radiometry import (
+    DB,
+    Array,
+    db_unit,
+    detect_sar_kind,
+    looks_like_fill,
+    power_to_db,
+    stretch_limits,
+    to_power,
+    to_uint8,
+)
+from .scene import Scene, Values
+
+_BLOCK = 1024  # pixels; a block of three bands takes some tens of MB and well under a second
+_SAMPLE = 1024  # side of the sample that decides stretch and kind
+_TILES = 8  # a larger grid is sampled by 8 × 8 evenly spaced full-resolution tiles
+
+Tone = Callable[[Values, Flags], tuple[Array, Flags]]
+"""(bands, H, W) values and (H, W) valid → the one plane that is stretched, and where it is valid."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one layer becomes an 8-bit image: the tone of its values, the stretch, and the margin it needs."""
+
+    tone: Tone
+    limits: tuple[float, float]
+    margin: int = 0
+
+
+def prepare(job: RegisterJob, reporter: Reporter, workdir: Path) -> PreparedPair:
+    """Read both layers onto the analysis grid as uint8 images (0 = NoData) in `workdir`.
+
+    `job.reference` is the optical, `job.moving` the SAR layer. Both georeferenced: one grid on the
+    reference's lattice at the coarser GSD (or `job.gsd`), over the overlap of the footprints and the box of
+    `job.area`; reference pixels outside that polygon become NoData. Otherwise each keeps its own pixels.
+    The images are memory-mapped `.npy` files; memory stays bounded for any size.
+    Raises InputError (layer cannot be used: see the message), OptionError, Cancelled.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with modest_cache(), Scene(job.reference, "optical") as reference, Scene(job.moving, "SAR") as moving:
+        plan = plan_grids(job, reference, moving)
+        notes = [*reference.notes, *moving.notes, *plan.notes]
+        optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes)
+        sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
+        with optical, sar:
+            first = _fill(
+                optical, plan.reference_grid, optical_look, workdir / "reference.npy", reporter, plan.area
+            )
+            second = _fill(sar, plan.moving_grid, sar_look, workdir / "moving.npy", reporter)
+    _check_common(first, second, plan, job)
+    for note in notes:
+        reporter.log(note)
+    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes))
+
+
+def _optical_look(
+    scene: Scene, plan: Plan, options: RadiometryOptions, reporter: Reporter, notes: list[str]
+) -> tuple[Scene, Look]:
+    scene, values, valid = _sample(scene, plan.reference_grid, reporter, notes)
+    plane, good = _mean_tone(values, valid)
+    limits = stretch_limits(plane, good, options.low_percentile, options.high_percentile, scene.label)
+    return scene, Look(_mean_tone, limits)
+
+
+def _mean_tone(values: Values, valid: Flags) -> tuple[Array, Flags]:
+    return values.mean(axis=0), valid
+
+
+def _sar_look(
+    scene: Scene, plan: Plan, options: RadiometryOptions, reporter: Reporter, notes: list[str]
+) -> tuple[Scene, Look]:
+    scene, values, valid = _sample(scene, plan.moving_grid, reporter, notes)
+    chosen = values[:, valid]
+    kind = options.sar_kind
+    if kind == "auto":
+        kind = detect_sar_kind(chosen, scene.dtype)
+        notes.append(f"SAR values of '{scene.label}' look like {_KIND_NAMES[kind]}.")
+    unit = db_unit(chosen) if kind == DB else 1.0
+    looks = 0.0
+    if options.speckle == "refined-lee":
+        power, good = _sar_power(values, valid, kind, unit)
+        looks = speckle.estimate_looks(power, good)
+        notes.append(f"Speckle filter: refined Lee, {looks:.1f} looks.")
+
+    def tone(values: Values, valid: Flags) -> tuple[Array, Flags]:
+        power, good = _sar_power(values, valid, kind, unit)
+        if looks:
+            power = speckle.refined_lee(power, good, looks)
+        return power_to_db(power, kind), good
+
+    plane, good = tone(values, valid)
+    limits = stretch_limits(plane, good, options.low_percentile, options.high_percentile, scene.label)
+    return scene, Look(tone, limits, speckle.MARGIN if looks else 0)
+
+
+_KIND_NAMES = {"power": "linear power", "amplitude": "amplitude", "db": "dB", "8bit": "an 8-bit display"}
+
+
+def _sar_power(values: Values, valid: Flags, kind: str, unit: float) -> tuple[Array, Flags]:
+    """Mean of the bands in linear power (8 bit: of the display values), and where all bands have it."""
+    power = to_power(values, kind, unit)
+    good = valid & np.isfinite(power).all(axis=0)
+    return np.where(good, power.mean(axis=0), np.nan), good
+
+
+def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
+    """Values and validity of a sample of the grid; the scene again, now knowing of undeclared NoData."""
+    values, valid = _read_sample(scene, grid, reporter)
+    undeclared = all(value is None for value in scene.nodata) and not (scene.has_alpha or scene.has_mask)
+    if undeclared and looks_like_fill(values, valid):
+        notes.append(f"'{scene.label}' declares no NoData value; its areas of zeros are taken for NoData.")
+        scene = Scene(replace(scene.source, nodata=0.0), scene.role)
+        values, valid = _read_sample(scene, grid, reporter)
+    if not valid.any():
+        raise InputError(
+            f"Layer '{scene.label}' has no valid pixels in the overlap.",
+            "Choose another area or check its NoData value.",
+        )
+    return scene, values, valid
+
+
+def _read_sample(scene: Scene, grid: Grid, reporter: Reporter) -> tuple[Values, Flags]:
+    """At most about `_SAMPLE`² pixels at the grid's own resolution, whose spread decides the stretch.
+
+    Tiles rather than a decimated picture: decimation averages speckle away and narrows the spread. Where
+    tiles miss the few valid pixels, a decimated picture must do.
+    """
+    if grid.width * grid.height <= _SAMPLE**2:
+        return scene.read(grid, reporter=reporter)
+    side = _SAMPLE // _TILES
+    width, height = min(side, grid.width), min(side, grid.height)
+    columns = np.linspace(0, grid.width - width, _TILES).astype(int)
+    rows = np.linspace(0, grid.height - height, _TILES).astype(int)
+    parts = [
+        scene.read(grid.window(int(c), int(r), width, height), reporter=reporter) for r in rows for c in columns
+    ]
+    values = np.concatenate([part for part, _ in parts], axis=1)
+    valid = np.concatenate([part for _, part in parts], axis=0)
+    if valid.mean() > 0.01:
+        return values, valid
+    return scene.read(grid.resampled(grid.gsd * max(grid.shape) / _SAMPLE), reporter=reporter)
+
+
+def blocks(grid: Grid, side: int = _BLOCK) -> Iterator[tuple[int, int, int, int]]:
+    """(column, row, width, height) of the blocks that tile a grid, row by row."""
+    for row in range(0, grid.height, side):
+        for column in range(0, grid.width, side):
+            yield column, row, min(side, grid.width - column), min(side, grid.height - row)
+
+
+def _fill(
+    scene: Scene, grid: Grid, look: Look, path: Path, reporter: Reporter = SILENT, area: Any = None
+) -> Pixels:
+    """Write the 8-bit image of a scene on a grid to a memory-mapped .npy file, block by block."""
+    image: Pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=grid.shape)  # type: ignore[no-untyped-call]
+    stage = f"Reading the {scene.role} layer"
+    places = list(blocks(grid))
+    margin = look.margin
+    for done, (column, row, width, height) in enumerate(places):
+        reporter.progress(stage, done / len(places))
+        window = grid.window(column - margin, row - margin, width + 2 * margin, height + 2 * margin)
+        plane, valid = look.tone(*scene.read(window, reporter=reporter))
+        inner = slice(margin, margin + height), slice(margin, margin + width)
+        block = to_uint8(plane[inner], valid[inner], *look.limits)
+        if area is not None:
+            block *= rasterise(area, grid.window(column, row, width, height))
+        image[row : row + height, column : column + width] = block
+    reporter.progress(stage, 1.0)
+    image.flush()  # type: ignore[attr-defined]
+    return image
+
+
+def _check_common(first: Pixels, second: Pixels, plan: Plan, job: RegisterJob) -> None:
+    """Enough pixels valid in both, as far as that can be told before matching."""
+    if plan.moving_grid != plan.reference_grid or not plan.reference_grid.crs:
+        common = min(_count(first), _count(second))
+    else:
+        common = sum(
+            int(np.count_nonzero((first[r : r + h, c : c + w] > 0) & (second[r : r + h, c : c + w] > 0)))
+            for c, r, w, h in blocks(plan.reference_grid)
+        )
+    if common < SMALLEST_SIDE**2:
+        raise InputError(
+            f"'{job.reference.label}' and '{job.moving.label}' have only {common} valid pixels in common.",
+            f"At least {SMALLEST_SIDE}² are needed: check the NoData values, or choose another area.",
+        )
+
+
+def _count(image: Pixels) -> int:
+    return sum(int(np.count_nonzero(image[row : row + _BLOCK])) for row in range(0, image.shape[0], _BLOCK))
