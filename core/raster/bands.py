@@ -45,13 +45,14 @@ def _names(dataset: Any) -> dict[str, int]:
 
 
 def _auto_optical(dataset: Any, usable: list[int]) -> tuple[int, ...]:
-    colours = {dataset.GetRasterBand(n).GetColorInterpretation(): n for n in reversed(usable)}
-    if all(colour in colours for colour in _COLOURS):
-        return tuple(colours[colour] for colour in _COLOURS)
+    # Names come first: GDAL calls the first three of four 8-bit bands red, green, blue whatever they are.
     names = _names(dataset)
     for triple in _RGB_NAMES:
         if all(name in names for name in triple):
             return tuple(names[name] for name in triple)
+    colours = {dataset.GetRasterBand(n).GetColorInterpretation(): n for n in reversed(usable)}
+    if all(colour in colours for colour in _COLOURS):
+        return tuple(colours[colour] for colour in _COLOURS)
     return tuple(usable[:3]) if len(usable) >= 3 else (usable[0],)
 
 

@@ -148,6 +148,7 @@ class Scene:
         target.SetProjection(grid.crs)
         for number in range(1, len(self.bands) + 1):
             target.GetRasterBand(number).SetNoDataValue(float("nan"))
+            target.GetRasterBand(number).Fill(float("nan"))  # GDAL leaves alone what has no source
         shrink = f"{1 / max(1.0, scale):.9g}"
         gdal.Warp(
             target,
