@@ -43,8 +43,9 @@ def position_error(observed, valid, grid: Grid, truth, step=0.05):
     columns, rows = np.meshgrid(np.arange(grid.width), np.arange(grid.height))
     px = np.stack([columns, rows], axis=-1).astype(float)
     exact = truth(grid.to_world(px))
-    gx = (truth(grid.to_world(px + [step, 0])) - truth(grid.to_world(px - [step, 0]))) / (2 * step)
-    gy = (truth(grid.to_world(px + [0, step])) - truth(grid.to_world(px - [0, step]))) / (2 * step)
+    east, south = np.array([step, 0.0]), np.array([0.0, step])
+    gx = (truth(grid.to_world(px + east)) - truth(grid.to_world(px - east))) / (2 * step)
+    gy = (truth(grid.to_world(px + south)) - truth(grid.to_world(px - south))) / (2 * step)
     valid = valid.copy()  # the outermost valid pixels may be extrapolated by half a pixel
     valid[1:-1, 1:-1] &= valid[:-2, 1:-1] & valid[2:, 1:-1] & valid[1:-1, :-2] & valid[1:-1, 2:]
     worst = 0.0
