@@ -54,7 +54,7 @@ def render(land: Landscape, view: View, seed: int) -> Floats:
     bands = []
     for band in range(2):
         power = 10 ** (_sigma_db(land, surface, band, seed) / 10) * slope * visible
-        seen = _laid_over(power, surface.height) + wall * (1.0, 0.14)[band]
+        seen = _laid_over(power, _phase_centre(surface)) + wall * (1.0, 0.14)[band]
         intensity = (
             view.integrate(np.asarray(cv2.GaussianBlur(seen, (0, 0), 0.9), dtype=np.float32)) + _NOISE_FLOOR
         )
@@ -94,6 +94,12 @@ def _shadowed(height: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]
     sight = height + drop
     highest = np.maximum.accumulate(sight, axis=1)
     return np.asarray(highest > sight + 1.0)
+
+
+def _phase_centre(surface: Surface) -> Floats:
+    """Metres above ground from where the echo comes: within the crown for trees, the top for buildings."""
+    trees = np.isin(surface.cover, (Cover.DECIDUOUS, Cover.CONIFER, Cover.HEDGE))
+    return np.where(trees, 0.55 * surface.height, surface.height).astype(np.float32)
 
 
 def _laid_over(power: Floats, height: Floats) -> Floats:

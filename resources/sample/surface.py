@@ -56,7 +56,7 @@ def _plant_woods(land: Landscape, surface: Surface) -> None:
     conifer = land.stands.at(surface.x, surface.y) > 0.35
     woods = wild | planted
     surface.cover[woods] = np.where(conifer[woods], Cover.CONIFER, Cover.DECIDUOUS)
-    surface.height[woods] = np.where(conifer[woods], 19.0, 15.0)
+    surface.height[woods] = np.where(conifer[woods], 17.0, 13.0)
 
 
 def _draw_shape(surface: Surface, view: View, shape: Shape) -> None:
