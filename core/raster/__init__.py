@@ -8,5 +8,7 @@ read-only and never changed; results appear whole or not at all.
 from .png import encode_png
 from .prepare import prepare
 from .scene import Scene
+from .target import target_grid
+from .warp import write_aligned
 
-__all__ = ["Scene", "encode_png", "prepare"]
+__all__ = ["Scene", "encode_png", "prepare", "target_grid", "write_aligned"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import traceback
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..contract import OutputError
+from .gdal_tools import quiet_gdal
 
 
 @contextmanager
@@ -26,7 +28,12 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         _move(temporary, target, overwrite)
-    except OSError as error:
+    except BaseException as error:
+        # A dataset in a frame of the traceback would stay open, and Windows removes no open file.
+        with quiet_gdal():
+            traceback.clear_frames(error.__traceback__)
+        if not isinstance(error, OSError):
+            raise
         raise OutputError(f"'{target}' could not be written: {error.strerror or error}.", _SPACE) from error
     finally:
         _remove(temporary)
@@ -42,7 +49,12 @@ def _check(target: Path, overwrite: bool) -> None:
         raise OutputError(f"'{target}' exists already.", "Choose another name or allow overwriting.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except BaseException as error:
+        # A dataset in a frame of the traceback would stay open, and Windows removes no open file.
+        with quiet_gdal():
+            traceback.clear_frames(error.__traceback__)
+        if not isinstance(error, OSError):
+            raise
         raise OutputError(f"The folder '{target.parent}' cannot be made: {error.strerror}.", _SPACE) from error
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"The folder '{target.parent}' cannot be written.", "Choose another folder.")

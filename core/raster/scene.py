@@ -26,6 +26,25 @@ _AVERAGE_FROM = 2.0
 
 _NO_GEOTRANSFORM = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
+# Units per pixel of a private pixel world: GDAL takes a geotransform of ones for none at all.
+PIXEL_UNIT = 3.7
+IDENTITY = (0.0, PIXEL_UNIT, 0.0, 0.0, 0.0, PIXEL_UNIT)
+
+UNREADABLE = "Is the file damaged or incomplete? Try to display it in full."
+
+
+def kernel_options(scale: float) -> dict[str, Any]:
+    """`gdal.Warp` options for a target pixel that is `scale` source pixels wide.
+
+    GDAL derives the kernel's size from bounding boxes and so blurs what is rotated: up to twice coarser it
+    is given. Beyond, GDAL chooses, and takes overviews where there are some.
+    """
+    initialise = "INIT_DEST=NO_DATA"
+    if scale >= _AVERAGE_FROM:
+        return {"warpOptions": [initialise]}
+    size = f"{1 / max(1.0, scale):.9g}"
+    return {"warpOptions": [initialise, f"XSCALE={size}", f"YSCALE={size}"], "overviewLevel": "NONE"}
+
 
 class Scene:
     """An opened layer. Reading only; the file is never changed.
@@ -132,8 +151,7 @@ class Scene:
         if resample == "auto":
             method = "average" if scale > _AVERAGE_FROM else "bilinear"
         progress = GdalProgress(reporter)
-        hint = "Is the file damaged or incomplete? Try to display it in full."
-        with gdal_errors(InputError, f"Layer '{self.label}' cannot be read", hint, progress):
+        with gdal_errors(InputError, f"Layer '{self.label}' cannot be read", UNREADABLE, progress):
             target = self._warp(grid, method, scale, progress)
             values = np.asarray(target.ReadAsArray(), dtype=np.float32).reshape(-1, *grid.shape)
         for band, (factor, offset) in zip(values, self.scaling, strict=True):
@@ -144,21 +162,20 @@ class Scene:
 
     def _warp(self, grid: Grid, method: str, scale: float, progress: GdalProgress) -> Any:
         target = gdal.GetDriverByName("MEM").Create("", grid.width, grid.height, len(self.bands), gdal.GDT_Float32)
-        target.SetGeoTransform(grid.geotransform)
+        unit = 1.0 if grid.crs else PIXEL_UNIT
+        target.SetGeoTransform([unit * value for value in grid.geotransform])
         target.SetProjection(grid.crs)
         for number in range(1, len(self.bands) + 1):
             target.GetRasterBand(number).SetNoDataValue(float("nan"))
             target.GetRasterBand(number).Fill(float("nan"))  # GDAL leaves alone what has no source
-        shrink = f"{1 / max(1.0, scale):.9g}"
         gdal.Warp(
             target,
             self._view(in_pixels=not grid.crs),
             resampleAlg=method,
             errorThreshold=APPROXIMATION_PX,
             dstNodata="nan",
-            # The kernel's size is given: GDAL derives it from bounding boxes, and blurs what is rotated.
-            warpOptions=["INIT_DEST=NO_DATA", f"XSCALE={shrink}", f"YSCALE={shrink}"],
             callback=progress,
+            **kernel_options(scale),
         )
         return target
 
@@ -190,7 +207,7 @@ class Scene:
             view = self._amplitude_view() if self.is_complex else self._band_view()
             if in_pixels:
                 view.SetProjection("")
-                view.SetGeoTransform(_NO_GEOTRANSFORM)
+                view.SetGeoTransform(IDENTITY)
             self._views[in_pixels] = view
         return self._views[in_pixels]
 
