@@ -1,0 +1,5 @@
+"""One self-contained HTML page that shows what a registration did and how far it can be relied on."""
+
+from .page import write_report
+
+__all__ = ["write_report"]
