@@ -102,7 +102,7 @@ def histogram(gcps: GcpTable, ruler: Ruler, marks: list[tuple[str, float]]) -> s
     groups = [g[np.isfinite(g)] for g in groups]
     both = np.concatenate(groups)
     if not len(both):
-        return '<p class="empty">There are no residuals to show.</p>'
+        return '<p class="empty">No point is in use.</p>'
     lines = [(name, value) for name, value in marks if math.isfinite(value)]
     reach = max(float(np.percentile(both, 99)), max((v for _, v in lines), default=0.0), 0.2)
     step = _round_number(reach / 8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from ..contract import Pixels, RegisterResult
 from ..raster.atomic import replacing
 from . import sections
@@ -108,6 +110,8 @@ def _side_by_side(window: Window, squares: int, prefix: str) -> str:
 
 
 def _residuals(result: RegisterResult, ruler: Ruler) -> str:
+    if not np.isfinite(result.gcps.residual_length_px).any():
+        return '<h2>Residuals</h2><p class="empty">There are no residuals to show.</p>'
     figures = result.assessment.figures
     marks = [("RMSE at check points", figures.rmse_check), ("CE90", figures.ce90)]
     legend = (
