@@ -5,10 +5,37 @@ Knows the contract, GDAL and numpy. `prepare` turns two layers into two 8-bit im
 read-only and never changed; results appear whole or not at all.
 """
 
+from .atomic import replacing
+from .gcp_files import write_csv, write_geojson, write_points
+from .gcp_reading import StoredGcps, read_gcps
+from .gcp_table import SourcePositions, moving_source_pixels, source_positions
+from .geopackage import write_gpkg
 from .png import encode_png
 from .prepare import prepare
+from .radiometry import detect_sar_kind, to_db, to_uint8
 from .scene import Scene
+from .speckle import refined_lee
 from .target import target_grid
 from .warp import write_aligned
 
-__all__ = ["Scene", "encode_png", "prepare", "target_grid", "write_aligned"]
+__all__ = [
+    "Scene",
+    "SourcePositions",
+    "StoredGcps",
+    "detect_sar_kind",
+    "encode_png",
+    "moving_source_pixels",
+    "prepare",
+    "read_gcps",
+    "refined_lee",
+    "replacing",
+    "source_positions",
+    "target_grid",
+    "to_db",
+    "to_uint8",
+    "write_aligned",
+    "write_csv",
+    "write_geojson",
+    "write_gpkg",
+    "write_points",
+]

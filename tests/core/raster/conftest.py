@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from osgeo import gdal, osr
+from osgeo import gdal, ogr, osr
 from sarto.core.contract import Grid, LayerSource, RegisterJob
 
 DATA = Path(__file__).parents[3] / "../shared/data/scenes"
@@ -149,3 +149,15 @@ def untouched(tmp_path):
     yield watch
     for path, before in watched.items():
         assert state(path) == before, f"{path} was changed"
+
+
+@pytest.fixture(params=[False, True], ids=["returns", "exceptions"])
+def gdal_mode(request):
+    """Both ways in which a host may have set up GDAL: return values, or exceptions."""
+    modules = (gdal, ogr, osr) if request.param else ()
+    for module in modules:
+        module.UseExceptions()
+    yield request.param
+    assert bool(gdal.GetUseExceptions()) == request.param
+    for module in reversed(modules):
+        module.DontUseExceptions()
