@@ -9,7 +9,7 @@ from osgeo import gdal
 
 from ..contract import InputError, LayerSource
 
-_WEB_DRIVERS = ("WMS", "WMTS", "WCS", "TileDB_web")
+_WEB_DRIVERS = ("WMS", "WMTS", "WCS")
 _WEB_SOURCE = re.compile(r"(^|&)(type=(xyz|wmts|mbtiles)|contextualWMSLegend=|url=)", re.IGNORECASE)
 
 

@@ -130,7 +130,8 @@ class Scene:
 
     def _notes(self) -> list[str]:
         names = [name or f"band {number}" for name, number in zip(self.descriptions, self.bands, strict=True)]
-        notes = [f"{self.role} layer '{self.label}': using {', '.join(names)}."]
+        role = self.role[0].upper() + self.role[1:]
+        notes = [f"{role} layer '{self.label}': using {', '.join(names)}."]
         if self.is_complex:
             notes.append(f"'{self.label}' is complex: its amplitude is taken.")
         return notes

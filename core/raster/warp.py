@@ -137,7 +137,7 @@ def _warp_to(raw: Path, plan: _Plan, reporter: Reporter, final: Path) -> None:
                 seen = _warp_tile(plan, tile, output, reporter) or seen
             if failures:
                 raise RuntimeError(failures[0])
-        _add_statistics(output, plan)
+        _add_statistics(output, plan, reporter)
         output.FlushCache()
         del output  # closing writes the rest
     if not seen:
@@ -177,9 +177,13 @@ def _create(raw: Path, plan: _Plan) -> Any:
     )
     if output is None:
         raise RuntimeError("the file could not be created")
-    output.SetGeoTransform(target.geotransform)
+    x0, a, b, y0, d, e = target.geotransform
     if target.crs:
+        output.SetGeoTransform(target.geotransform)
         output.SetSpatialRef(spatial_reference(target.crs))
+    elif target.geotransform != Grid.of_pixels(1, 1).geotransform:
+        # QGIS shows a raster without georeference at y = -row: there the aligned one must lie over it.
+        output.SetGeoTransform((x0, a, b, -y0, -d, -e))
     output.SetMetadata(_kept(source.GetMetadata()))
     for number, original in enumerate(plan.numbers, 1):
         _copy_band_facts(source.GetRasterBand(original), output.GetRasterBand(number))
@@ -208,12 +212,14 @@ def _kept(metadata: dict[str, str]) -> dict[str, str]:
     return {k: v for k, v in metadata.items() if k != "AREA_OR_POINT" and not k.startswith("STATISTICS_")}
 
 
-def _add_statistics(output: Any, plan: _Plan) -> None:
+def _add_statistics(output: Any, plan: _Plan, reporter: Reporter) -> None:
     if gdal.DataTypeIsComplex(plan.type):
         return
     for number in range(1, len(plan.numbers) + 1):
+        progress = GdalProgress(reporter)
         compute = output.GetRasterBand(number).ComputeStatistics
-        attempt(partial(compute, False))  # fails for a band without valid pixels, which has none
+        attempt(partial(compute, False, progress))  # fails for a band without valid pixels, which has none
+        reporter.check()
 
 
 def _write_cog(raw: Path, temporary: Path, reporter: Reporter, final: Path) -> None:

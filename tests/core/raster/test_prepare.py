@@ -254,7 +254,7 @@ def test_cancel_answers_at_every_block(kit, tmp_path, pair, monkeypatch):
     assert seen[0] == ("Reading the optical layer", 0.0)
 
 
-def test_real_pair_and_both_ways_round(kit, tmp_path, scene_file, untouched):
+def test_real_pair(kit, tmp_path, scene_file, untouched):
     s1, s2 = scene_file("sen12mscr_1970_s1"), scene_file("sen12mscr_1970_s2")
     untouched(s1, s2)
     result = run(kit, tmp_path, s2, s1)

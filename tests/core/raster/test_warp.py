@@ -247,6 +247,25 @@ def test_source_grid_of_a_turned_plain_image(kit, tmp_path):
     assert mask_of(path).mean() > 0.97
 
 
+@pytest.mark.parametrize("kind", ["reference", "source"])
+def test_a_plain_reference_is_covered_as_qgis_shows_it(kit, tmp_path, kind):
+    reference = Grid.of_pixels(200, 150)
+    own = Grid.of_pixels(100, 80)
+    moving = kit.write(tmp_path / "m.tif", np.full((80, 100), 9, np.uint8))
+    half = affine(0.5, 0, -20.0, -10.0)
+    with Scene(LayerSource(moving), "SAR") as scene:
+        target = target_grid(kind, reference, scene, half, reference, own)
+    result = gdal.Open(str(warp(moving, half, reference, tmp_path / "a.tif", target=target, moving_grid=own)))
+    assert result.GetProjection() == ""
+    if kind == "reference":
+        assert result.GetGeoTransform(can_return_null=True) is None
+        assert (result.RasterXSize, result.RasterYSize) == (200, 150)
+    else:
+        x, a, _, y, _, e = result.GetGeoTransform()
+        assert (a, e) == pytest.approx((2.0, -2.0))
+        assert (x, y) == pytest.approx((40.0, -20.0), abs=2.0)
+
+
 def big(kit, tmp_path, side=2500):
     grid = kit.grid(side, side)
     values = np.random.default_rng(0).integers(1, 255, (side, side)).astype(np.uint8)
