@@ -1,0 +1,149 @@
+"""What the bench asks of a method, and Sarto's own methods put into that form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract import (
+    SILENT,
+    Flags,
+    Floats,
+    Grid,
+    MatchOptions,
+    ModelOptions,
+    Pixels,
+    PreparedPair,
+    Reporter,
+    SearchRange,
+    TiePoints,
+)
+
+PEER_PREFIX = "peer:"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method found for a pair.
+
+    affine: (2, 3) optical pixel → SAR pixel, centres at integers; None where it gives no transform.
+    ties: the tie points the transform rests on, after rejection.
+    verdict: "" for a method that does not judge itself. evidence: 0…1, NaN where the method has none.
+    candidates, inliers, features: every tie point before rejection, which of them were kept, and what the
+        method knew of each, one array (N,) per feature; for the reliability of the confidence.
+    message: why there is no transform.
+    """
+
+    affine: Floats | None
+    ties: TiePoints = field(default_factory=TiePoints)
+    verdict: str = ""
+    evidence: float = float("nan")
+    candidates: TiePoints = field(default_factory=TiePoints)
+    inliers: Flags = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    features: dict[str, Floats] = field(default_factory=dict)
+    message: str = ""
+
+
+class Method(Protocol):
+    """A method as the bench sees it: created once per process, asked for many pairs."""
+
+    name: str
+
+    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
+        """Register two images (rows, columns).
+
+        Raises NoMatchError where no transform can be given; any other error counts as a failure of the pair.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What a method is created with."""
+
+    device: str = MatchOptions.device
+    points: int = MatchOptions.points
+    model: str = ModelOptions.model
+    seed: int = 0
+
+
+def open_method(name: str, options: MethodOptions) -> Method:
+    """A method of Sarto, or of others (`peer:NAME`).
+
+    Raises OptionError for an unknown name, or a peer that is not installed.
+    """
+    if name.startswith(PEER_PREFIX):
+        from .peers import open_peer
+
+        return open_peer(name.removeprefix(PEER_PREFIX), options.seed)
+    return SartoMethod(name, options)
+
+
+class SartoMethod:
+    """One of Sarto's matchers with the fit and the assessment of the engine."""
+
+    def __init__(self, name: str, options: MethodOptions) -> None:
+        from ..matching.registry import create
+
+        self.name = name
+        self._matcher = create(name)
+        self._match = MatchOptions(method=name, points=options.points, device=options.device, seed=options.seed)
+        self._model = ModelOptions(model=options.model)
+
+    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter = SILENT) -> Answer:
+        """Match, fit and assess, exactly as `sarto register` does after preparing the layers."""
+        from ..pipeline.solve import solve
+
+        pair = PreparedPair(optical, sar, _grid(optical), _grid(sar))
+        solution = solve(pair, self._matcher, search, self._match, self._model, reporter)
+        gcps, match = solution.gcps, solution.match
+        used = np.asarray(gcps.enabled, dtype=np.bool_)
+        kept = TiePoints(gcps.reference_px, gcps.moving_px, gcps.confidence, gcps.round_trip).select(used)
+        return Answer(
+            affine=nearest_affine(solution.transform.apply(_lattice(optical)), _lattice(optical)),
+            ties=kept,
+            verdict=solution.assessment.verdict.value,
+            evidence=float(match.evidence),
+            candidates=match.ties,
+            inliers=match.inliers,
+            features=_features(match.steps.get("tie_features"), len(match.ties)),
+        )
+
+
+def _grid(image: Pixels) -> Grid:
+    return Grid.of_pixels(image.shape[1], image.shape[0])
+
+
+def _lattice(image: Pixels, n: int = 16) -> Floats:
+    """(n², 2) positions evenly over an image, corners included."""
+    x, y = np.meshgrid(np.linspace(0, image.shape[1] - 1, n), np.linspace(0, image.shape[0] - 1, n))
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def nearest_affine(mapped: npt.ArrayLike, points: npt.ArrayLike) -> Floats | None:
+    """The least-squares affine (2, 3) that takes points (N, 2) to mapped (N, 2).
+
+    Positions that a transform does not map (NaN) are left out; None where fewer than three remain.
+    """
+    target, source = np.asarray(mapped, dtype=np.float64), np.asarray(points, dtype=np.float64)
+    finite = np.isfinite(target).all(axis=1)
+    if finite.sum() < 3:
+        return None
+    design = np.column_stack([source[finite], np.ones(int(finite.sum()))])
+    solution, *_ = np.linalg.lstsq(design, target[finite], rcond=None)
+    return np.asarray(solution.T, dtype=np.float64)
+
+
+def _features(values: Any, count: int) -> dict[str, Floats]:
+    """A matcher's per-tie features as named arrays (N,); a table (N, K) gets the names f0, f1, …"""
+    if values is None:
+        return {}
+    if isinstance(values, dict):
+        named = {str(name): np.asarray(column, dtype=np.float64) for name, column in values.items()}
+    else:
+        table = np.asarray(values, dtype=np.float64)
+        named = {f"f{i}": table[:, i] for i in range(table.shape[1])} if table.ndim == 2 else {}
+    return {name: column for name, column in named.items() if column.shape == (count,)}

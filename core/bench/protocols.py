@@ -1,0 +1,115 @@
+"""Bench protocols: which optical and SAR windows a method sees, and the transform between them.
+
+No tell-tale frame: when a whole chip is warped, a black frame outlines exactly the optical image, and a method
+can register the frame instead of the land. So the optical image is a random 3/4 window of the chip and the SAR
+window, of the same size, is resampled from the *whole* chip through the warp, mirrored where the chip ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..contract import Floats, OptionError, Pixels
+from ..geometry import affine
+
+WINDOW_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Ranges of a protocol's similarity warp from optical window to SAR window.
+
+    shift: largest shift per axis as a share of the window side; rotation: degrees, both ways.
+    """
+
+    shift: float
+    rotation: float
+    scale_min: float
+    scale_max: float
+
+
+WARPS: dict[str, Warp] = {
+    "tar": Warp(0.10, 35.0, 0.7, 1.3),
+    "promptmid": Warp(0.10, 10.0, 1.0, 1.25),
+    "georef": Warp(0.09, 2.0, 0.98, 1.02),
+    "wild": Warp(0.10, 180.0, 0.5, 2.0),
+    "shuffled": Warp(0.09, 2.0, 0.98, 1.02),
+}
+PROTOCOLS = (*WARPS, "none")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a method sees of a pair, and the truth it does not see.
+
+    optical, sar: uint8 (rows, columns), 0 = NoData.
+    truth: (2, 3) affine optical pixel → SAR pixel, centres at integers; None for pairs with nothing in common.
+    origin: (column, row) of the optical window in the optical chip.
+    to_chip: (2, 3) affine pixel of the SAR window → pixel of the SAR chip; undoes the known warp.
+    """
+
+    pair_id: str
+    optical: Pixels
+    sar: Pixels
+    truth: Floats | None
+    origin: tuple[int, int] = (0, 0)
+    to_chip: Floats = field(default_factory=lambda: np.eye(2, 3))
+
+
+def generator(protocol: str, pair_id: str, seed: int) -> np.random.Generator:
+    """A random generator that depends on protocol, pair and seed only, not on the order of the pairs."""
+    digest = hashlib.sha256(f"{protocol}/{pair_id}/{seed}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def random_similarity(warp: Warp, side: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """A similarity (2, 3) about the centre of a window of size `side` = (width, height), drawn from the ranges."""
+    degrees = rng.uniform(-warp.rotation, warp.rotation)
+    scale = float(np.exp(rng.uniform(np.log(warp.scale_min), np.log(warp.scale_max))))
+    middle = (np.array(side, dtype=np.float64) - 1) / 2
+    shift = rng.uniform(-warp.shift, warp.shift, 2) * np.array(side)
+    return affine.similarity(degrees, scale, middle, middle + shift)
+
+
+def cut(pair_id: str, optical: Pixels, sar: Pixels, published: Floats, protocol: str, seed: int) -> Sample:
+    """Cut and warp one pair as the protocol says.
+
+    published: (2, 3) affine optical chip pixel → SAR chip pixel.
+    """
+    if protocol == "none":
+        return Sample(pair_id, optical, sar, published)
+    if protocol not in WARPS:
+        raise OptionError(f"Protocol '{protocol}' is not known.", f"Use one of {', '.join(PROTOCOLS)}.")
+    rng = generator(protocol, pair_id, seed)
+    rows, columns = optical.shape
+    width, height = int(columns * WINDOW_SHARE), int(rows * WINDOW_SHARE)
+    origin = rng.integers(0, (columns - width + 1, rows - height + 1))
+    truth = random_similarity(WARPS[protocol], (width, height), rng)
+    window = optical[origin[1] : origin[1] + height, origin[0] : origin[0] + width]
+    optical_to_chip = affine.compose(published, np.column_stack([np.eye(2), origin]))
+    to_chip = affine.compose(optical_to_chip, affine.invert(truth))
+    moved = resample(sar, to_chip, (width, height))
+    known = None if protocol == "shuffled" else truth
+    corner = (int(origin[0]), int(origin[1]))
+    return Sample(pair_id, np.ascontiguousarray(window), moved, known, corner, to_chip)
+
+
+def resample(image: Pixels, to_source: Floats, size: tuple[int, int]) -> Pixels:
+    """Resample an image through an affine (2, 3) target pixel → source pixel, mirrored beyond its edges.
+
+    Where the target has the larger pixels, the image is smoothed first.
+    """
+    step = float(np.sqrt(abs(np.linalg.det(to_source[:, :2]))))
+    if step > 1.05:
+        sigma = 0.5 * np.sqrt(step**2 - 1)
+        image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)  # type: ignore[assignment]
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    warped: npt.NDArray[np.uint8] = cv2.warpAffine(  # type: ignore[assignment]
+        image, to_source, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.maximum(warped, 1)  # 0 would mean NoData
