@@ -87,18 +87,18 @@ class SartoMethod:
 
     def __init__(self, name: str, options: MethodOptions) -> None:
         from ..matching.registry import create
+        from ..pipeline.solve import solve
 
         self.name = name
+        self._solve = solve
         self._matcher = create(name)
         self._match = MatchOptions(method=name, points=options.points, device=options.device, seed=options.seed)
         self._model = ModelOptions(model=options.model)
 
     def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter = SILENT) -> Answer:
         """Match, fit and assess, exactly as `sarto register` does after preparing the layers."""
-        from ..pipeline.solve import solve
-
         pair = PreparedPair(optical, sar, _grid(optical), _grid(sar))
-        solution = solve(pair, self._matcher, search, self._match, self._model, reporter)
+        solution = self._solve(pair, self._matcher, search, self._match, self._model, reporter)
         gcps, match = solution.gcps, solution.match
         used = np.asarray(gcps.enabled, dtype=np.bool_)
         kept = TiePoints(gcps.reference_px, gcps.moving_px, gcps.confidence, gcps.round_trip).select(used)

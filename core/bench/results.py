@@ -18,7 +18,7 @@ from .control import Chance, chance
 from .evaluate import Task
 from .manifest import Pair
 from .protocols import WINDOW_SHARE
-from .records import Row
+from .records import FAILED, Row
 from .summary import GroupSummary, groups, summarise
 from .tables import as_text, markdown_page, table_rows
 
@@ -51,6 +51,12 @@ class BenchResult:
         notes = []
         if self.interrupted:
             notes.append("The run was interrupted; these are the pairs that it had finished (--resume goes on).")
+        broken = [r for r in self.rows if r.verdict == FAILED]
+        if broken:
+            notes.append(
+                f"The method broke down on {len(broken)} pair(s), first on {broken[0].pair_id}: "
+                f"{broken[0].message}"
+            )
         if self.chance is not None and "all" in self.groups:
             notes.append(_chance_note(self.chance, self.groups["all"], bool(self.options["control"])))
         if self.options["protocol"] == "shuffled" and self.groups.get("all") is not None:
