@@ -32,4 +32,4 @@ class PreparedPair:
     @property
     def is_georeferenced(self) -> bool:
         """Whether both layers share the reference's world, so that a displacement has a meaning."""
-        return self.moving_grid == self.reference_grid
+        return bool(self.reference_grid.crs) and self.moving_grid == self.reference_grid

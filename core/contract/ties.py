@@ -51,8 +51,8 @@ class MatchResult:
     ties: all tie points that passed the method's own checks.
     inliers: (N,) which of them agree with one transform (robust rejection).
     pose: (2, 3) affine reference pixel → moving pixel found by the global step.
-    evidence: (see `core.assess`) 0…1, how strongly the images themselves support the pose: the method's
-        own probability that this is not chance, calibrated on pairs of different places.
+    evidence: 0…1, how strongly the images themselves support the pose: the method's own probability that
+        this is not chance, calibrated on pairs of different places.
     tried: number of places where a tie point was looked for.
     steps: what the method did, in plain words and figures, for the record.
     """
@@ -107,7 +107,7 @@ class GcpTable:
     @property
     def displacement(self) -> Points:
         """(N, 2) dX, dY = map position minus present position, CRS units; NaN without georeference."""
-        if self.moving_grid != self.reference_grid:
+        if not self.reference_grid.crs or self.moving_grid != self.reference_grid:
             return np.full((len(self), 2), np.nan)
         return self.map_xy - self.source_xy
 

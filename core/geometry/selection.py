@@ -18,6 +18,7 @@ LADDER = ("shift", "similarity", "affine", "homography", "poly2", "poly3", "tps"
 _POINTS_PER_MINIMUM = 3  # GCPs wanted for each GCP that the model needs at least
 _TPS_POINTS = 30  # a spline is as flexible as a poly3
 _GAIN = 1.12  # a more complex model must lower the held-out error by 12 %
+_WORTH = 0.3  # pixels: it must explain at least this much; neighbouring windows share pixels and so some error
 _STANDARD_ERRORS = 2.0  # and by two standard errors of the difference
 _MOST_POINTS = 600  # more say nothing new about the model, but cost time
 _CLIP = 3.0  # tolerances beyond which a held-out residual counts no more
@@ -120,7 +121,7 @@ def _simplest(errors: dict[str, Floats], candidates: list[str]) -> str:
 def _clearly_worse(errors: Floats, best: Floats) -> bool:
     difference = errors - best
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
-    much = errors.mean() > _GAIN**2 * best.mean()
+    much = errors.mean() > _GAIN**2 * best.mean() and errors.mean() > best.mean() + _WORTH**2
     return bool(much and difference.mean() > _STANDARD_ERRORS * standard_error)
 
 

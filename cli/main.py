@@ -1,0 +1,104 @@
+"""`sarto`: register, match, warp, assess, bench."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from ..core.bench import cli as bench_cli
+from ..core.contract import SartoError
+from . import commands
+from .commands import NOT_TRUSTED
+from .console import Console
+from .options import OPTION_GROUPS, add_dataclass, add_layers
+
+EXIT_CODES = f"""exit status:
+  0    done; the result is trusted or usable with care
+  {NOT_TRUSTED}   done, but the result is not trusted
+  1    unexpected error              4    no transform could be found
+  2    wrong option                  5    a result could not be written
+  3    a layer cannot be used        6    the matching engine failed
+  130  cancelled
+"""
+
+ABOUT = """Registers SAR images to optical images.
+
+  sarto register --optical A.tif --sar B.tif --out results/
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        "sarto", description=ABOUT, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, help: str, run: Callable[[argparse.Namespace, Console], int]
+    ) -> argparse.ArgumentParser:
+        sub = actions.add_parser(
+            name,
+            help=help,
+            description=run.__doc__,
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run, json=False, quiet=False)
+        sub.add_argument("--quiet", action="store_true", help="No progress bars and no messages.")
+        if run is not commands.bench:  # which has its own
+            sub.add_argument(
+                "--json", action="store_true", help="Print the result as JSON, without progress bars."
+            )
+        return sub
+
+    register = command("register", "find GCPs, align the SAR layer, write everything", commands.register)
+    register.add_argument("--from", dest="record", metavar="RECORD", help="Repeat the run of a record.json.")
+    match = command("match", "find and check GCPs only", commands.match)
+    for sub in (register, match):
+        add_layers(sub, required=sub is match)
+        _add_scene(sub)
+        for title, kind in OPTION_GROUPS:
+            add_dataclass(sub, title, kind)
+        _add_engine(sub)
+    warp = command("warp", "align the SAR layer with GCPs from a file", commands.warp)
+    add_layers(warp)
+    commands.add_warp_arguments(warp)
+    assess = command("assess", "measure how well two layers lie on each other", commands.assess)
+    add_layers(assess)
+    _add_scene(assess)
+    for title, kind in OPTION_GROUPS[:3]:
+        add_dataclass(assess, title, kind)
+    _add_engine(assess)
+    bench = command("bench", "measure methods on pairs with known truth", commands.bench)
+    bench_cli.add_arguments(bench)
+    return parser
+
+
+def _add_scene(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("scene")
+    group.add_argument("--area", default="", metavar="WKT", help="Polygon in the optical layer's CRS (WKT).")
+    group.add_argument("--gsd", type=float, help="Pixel size for matching (default: the coarser layer's).")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engine")
+    group.add_argument(
+        "--worker", action="store_true", help="Match in a process of its own, as the QGIS plugin does."
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    args = build_parser().parse_args(argv)
+    console = Console(args.json, args.quiet)
+    try:
+        status: int = args.run(args, console)
+    except SartoError as error:
+        console.close()
+        print(f"sarto: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"       {error.hint}", file=sys.stderr)
+        return error.exit_code
+    return status

@@ -1,0 +1,68 @@
+"""Command-line options made from the contract's dataclasses, so that defaults and help exist once."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, TypeVar
+
+from ..core.contract import LayerSource, MatchOptions, ModelOptions, OutputOptions, RadiometryOptions
+
+T = TypeVar("T")
+
+_FLAGS = {"directory": "--out", "check_share": "--check-share", "tolerance_px": "--tolerance"}
+
+
+def add_dataclass(
+    parser: argparse.ArgumentParser, title: str, kind: type[Any], skip: tuple[str, ...] = ()
+) -> None:
+    """Add an argument group with one option for each field that has a help text."""
+    group = parser.add_argument_group(title)
+    for f in dataclasses.fields(kind):
+        if "help" not in f.metadata or f.name in skip:
+            continue
+        flag = _FLAGS.get(f.name, "--" + f.name.replace("_", "-"))
+        text = f.metadata["help"].replace("%", "%%")
+        if isinstance(f.default, bool):
+            group.add_argument(flag, dest=f.name, action="store_true", help=text)
+            continue
+        shown = "" if f.default in ("", None) else f" (default: {f.default})"
+        group.add_argument(
+            flag,
+            dest=f.name,
+            type=type(f.default),
+            default=f.default,
+            choices=f.metadata["choices"] or None,
+            metavar=None if f.metadata["choices"] else f.name.split("_")[-1].upper(),
+            help=text + shown,
+        )
+
+
+def read_dataclass(args: argparse.Namespace, kind: type[T]) -> T:
+    """Build the dataclass from parsed arguments; fields without an option keep their default."""
+    names = {f.name for f in dataclasses.fields(kind)} & set(vars(args))  # type: ignore[arg-type]
+    return kind(**{name: getattr(args, name) for name in names})
+
+
+def add_layers(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """The two input layers."""
+    group = parser.add_argument_group("layers")
+    bands = next(f for f in dataclasses.fields(LayerSource) if f.name == "bands").metadata["help"]
+    for role, what in (("optical", "reference: it stays where it is"), ("sar", "moving: it is aligned")):
+        group.add_argument(f"--{role}", required=required, metavar="RASTER", help=f"The {role} layer ({what}).")
+        group.add_argument(f"--{role}-bands", default="auto", metavar="BANDS", help=f"{bands} (default: auto)")
+        group.add_argument(f"--{role}-nodata", type=float, metavar="VALUE", help="Its NoData, if undeclared.")
+
+
+def read_layer(args: argparse.Namespace, role: str) -> LayerSource:
+    """The layer of a role, "optical" or "sar"."""
+    values = vars(args)
+    return LayerSource(values[role], bands=values[f"{role}_bands"], nodata=values[f"{role}_nodata"])
+
+
+OPTION_GROUPS: tuple[tuple[str, type[Any]], ...] = (
+    ("matching", MatchOptions),
+    ("transform", ModelOptions),
+    ("pixel values", RadiometryOptions),
+    ("results", OutputOptions),
+)

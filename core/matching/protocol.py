@@ -1,0 +1,52 @@
+"""What every matching method is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..contract import SILENT, MatchOptions, MatchResult, Pixels, Reporter, SearchRange
+
+
+@dataclass(frozen=True)
+class MatchTask:
+    """One pair to match.
+
+    reference, moving: uint8 (rows, columns), 0 = NoData; may differ in size, may be memory-mapped.
+    search: how far the moving image may be off; with both images centred on each other, a pose has a
+        rotation, a scale (moving pixels per reference pixel) and a shift of the centre.
+    tolerance_px: robust rejection threshold, pixels.
+    model: the transform that will be fitted ("auto" or a model's name): decides what the tie points must agree on.
+    """
+
+    reference: Pixels
+    moving: Pixels
+    search: SearchRange
+    options: MatchOptions = MatchOptions()
+    tolerance_px: float = 3.0
+    model: str = "auto"
+
+    @property
+    def max_shift(self) -> float:
+        """Largest shift of the centre in pixels. Images of different size have that much more room."""
+        rows, columns = self.reference.shape
+        room = max(abs(rows - self.moving.shape[0]), abs(columns - self.moving.shape[1])) / 2
+        return self.search.max_shift(columns, rows) + room
+
+
+class Matcher(Protocol):
+    """A method. It is created once and may match many pairs; weights load at the first one.
+
+    name: what the user types; title: what the user reads; description: when to choose it, one sentence.
+    """
+
+    name: str
+    title: str
+    description: str
+
+    def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
+        """Find tie points (positions in full pixels of each image) and the global pose.
+
+        Raises NoMatchError where not even a pose can be given, Cancelled when asked to stop.
+        """
+        ...

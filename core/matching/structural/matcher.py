@@ -1,0 +1,120 @@
+"""The method `structural`: global pose search, then local windows from coarse to fine, then robust rejection."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ...contract import SILENT, Flags, Floats, MatchResult, Points, Reporter, TiePoints
+from ..device import with_fallback
+from ..placing import Placing, as_points
+from ..protocol import MatchTask
+from ..robust import MIN_POINTS, consensus, fit_affine
+from .calibration import pose_evidence, tie_confidence
+from .local import WindowPlan, Windows, match_windows
+from .pose import FINE_SIDE, PoseSearch, search_pose
+
+SMALL_HALF, LARGE_HALF = 32, 48
+"""Half side of a window: small images cannot spare the border of a large one."""
+SMALL_SIDE = 512
+RADIUS = 8
+LEVEL_STEP = 3.0
+"""Each level has this many times smaller pixels than the one before: the radius covers its error three times over."""
+COARSE_POINTS = 100
+LEAST_SPACING = 16.0
+MAX_ROUND_TRIP = 2.0
+
+
+class StructuralMatcher:
+    """Matches by edges and their orientation; needs no weights and no GPU."""
+
+    name = "structural"
+    title = "Structure (no weights)"
+    description = "Works everywhere at once; best where fields, roads and shores show in both images."
+
+    def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
+        """See `Matcher.match`."""
+        return with_fallback(lambda device: _match(task, device, reporter), task.options.device, reporter)
+
+
+def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchResult:
+    search = search_pose(task, device, reporter)
+    pose = search.poses[0].transform
+    half = SMALL_HALF if max(task.reference.shape) <= SMALL_SIDE else LARGE_HALF
+    factors = level_factors(max(task.reference.shape))
+    for number, factor in enumerate(factors[:-1]):
+        plan = WindowPlan(half, RADIUS, factor)
+        placing = Placing(task.reference, task.moving, pose, COARSE_POINTS, half * factor)
+        first = as_points([places[0] for places in placing.cells()])
+        windows = match_windows(task.reference, task.moving, pose, first, plan, device, reporter)
+        pose = _updated_pose(pose, windows, task, factor)
+        reporter.progress("Refining the position", (number + 1) / len(factors))
+    plan = WindowPlan(half, RADIUS, 1.0)
+    placing = Placing(task.reference, task.moving, pose, task.options.points, LEAST_SPACING)
+    windows = _spread(task, pose, placing, plan, device, reporter)
+    return _conclude(task, search, pose, windows, placing)
+
+
+def level_factors(longest: int) -> list[float]:
+    """Pixel sizes of the local levels, from the pose search's finest to 1."""
+    start = max(1.0, longest / FINE_SIDE)
+    steps = math.ceil(math.log(start) / math.log(LEVEL_STEP) - 1e-9)
+    return [start ** (1 - k / steps) for k in range(steps)] + [1.0] if steps else [1.0]
+
+
+def _accepted(windows: Windows, factor: float = 1.0) -> Flags:
+    return np.asarray(windows.usable & (windows.round_trip <= MAX_ROUND_TRIP * factor), dtype=np.bool_)
+
+
+def _updated_pose(pose: Floats, windows: Windows, task: MatchTask, factor: float) -> Floats:
+    """Refit the pose where enough windows agree; else keep it."""
+    good = windows.select(_accepted(windows, factor))
+    agreed = consensus(good.reference, good.moving, "affine", task.tolerance_px * factor, task.options.seed)
+    if agreed.sum() < max(2 * MIN_POINTS, 0.15 * len(windows)):
+        return pose
+    return fit_affine(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
+
+
+def _spread(
+    task: MatchTask, pose: Floats, placing: Placing, plan: WindowPlan, device: torch.device, reporter: Reporter
+) -> Windows:
+    """One window per cell; where it fails, further places of the same cell (adaptive densification)."""
+    pending = placing.cells()
+    rounds: list[Windows] = []
+    for attempt in range(3 if placing.spacing > 2 * LEAST_SPACING else 1):
+        pending = [places for places in pending if len(places) > attempt]
+        if not pending:
+            break
+        centres: Points = as_points([places[attempt] for places in pending])
+        windows = match_windows(task.reference, task.moving, pose, centres, plan, device, reporter)
+        rounds.append(windows)
+        done = _accepted(windows)
+        pending = [places for places, ok in zip(pending, done, strict=True) if not ok]
+        reporter.progress("Matching tie points", (attempt + 1) / 3)
+    if not rounds:
+        empty = np.zeros(0)
+        return Windows(as_points([]), as_points([]), empty, empty, empty, empty.astype(np.bool_))
+    return Windows.join(rounds)
+
+
+def _conclude(
+    task: MatchTask, search: PoseSearch, pose: Floats, windows: Windows, placing: Placing
+) -> MatchResult:
+    good = windows.select(_accepted(windows))
+    agreed = consensus(good.reference, good.moving, task.model, task.tolerance_px, task.options.seed)
+    if agreed.sum() >= MIN_POINTS:
+        pose = fit_affine(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
+    evidence, features = pose_evidence(search, windows, good, agreed, placing.spacing)
+    confidence = tie_confidence(good, agreed, evidence)
+    ties = TiePoints(good.reference, good.moving, confidence, good.round_trip)
+    steps = {
+        "poses tried": search.tried,
+        "pose score": round(search.poses[0].score, 4),
+        "windows": len(windows),
+        "spacing_px": round(placing.spacing, 1),
+        "overlap of the images": round(placing.overlap_share, 4),
+        "evidence from": {key: round(value, 4) for key, value in features.items()},
+    }
+    return MatchResult(ties, agreed, pose, evidence, len(windows), steps)

@@ -1,0 +1,132 @@
+"""Writing results: all files appear together at the end, or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..contract import OutputError, PreparedPair, RegisterResult, Reporter, to_dict
+from ..geometry import Transform
+from ..raster import Scene, source_positions, target_grid, write_aligned, write_csv, write_geojson, write_gpkg
+from ..raster import write_points as write_qgis_points
+from ..report import write_report
+from .views import pair_views
+
+FILES: dict[str, str] = {
+    "aligned": "aligned.tif",
+    "gpkg": "gcps.gpkg",
+    "points": "gcps.points",
+    "csv": "gcps.csv",
+    "geojson": "gcps.geojson",
+    "record": "record.json",
+    "report": "report.html",
+}
+"""Kinds of result and their file names, in the order in which they are written."""
+
+
+def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) -> dict[str, str]:
+    """Where the results will be."""
+    return {kind: str(Path(directory) / FILES[kind]) for kind in kinds}
+
+
+def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kinds: tuple[str, ...]) -> None:
+    """Fail before any work where the results could not be written. Raises OutputError."""
+    if not str(directory):
+        raise OutputError("No output folder is given.", "Choose one (--out).")
+    for path in planned_files(directory, kinds).values():
+        target = Path(path)
+        if target.exists() and any(os.path.exists(i) and os.path.samefile(target, i) for i in inputs):
+            raise OutputError(f"'{target}' is an input layer.", "Choose another output folder.")
+        if target.exists() and not overwrite:
+            raise OutputError(f"'{target}' exists already.", "Choose another folder, or allow overwriting.")
+
+
+@contextmanager
+def staging(directory: str | Path, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder inside the output folder; its files move up at the end, or vanish with it.
+
+    An output folder that had to be made is removed again on failure.
+    """
+    final = Path(directory)
+    made = [p for p in (final, *final.parents) if not p.exists()]
+    try:
+        final.mkdir(parents=True, exist_ok=True)
+        temporary = final / f".sarto-{uuid.uuid4().hex[:8]}"
+        temporary.mkdir()
+    except OSError as error:
+        raise OutputError(
+            f"The folder '{final}' cannot be written: {error.strerror}.", "Choose another one."
+        ) from error
+    try:
+        yield temporary
+        _move_up(temporary, final, overwrite)
+        made = []
+    except OSError as error:
+        raise OutputError(
+            f"Results could not be written to '{final}': {error.strerror}.", "Is the disk full?"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _move_up(temporary: Path, final: Path, overwrite: bool) -> None:
+    files = sorted(temporary.iterdir())
+    for file in files:
+        if (final / file.name).exists() and not overwrite:
+            raise OutputError(f"'{final / file.name}' appeared in the meantime.", "Choose another folder.")
+    for file in files:
+        os.replace(file, final / file.name)
+
+
+def write_results(
+    result: RegisterResult,
+    pair: PreparedPair,
+    transform: Transform,
+    folder: Path,
+    kinds: tuple[str, ...],
+    reporter: Reporter,
+) -> None:
+    """Write the wanted kinds of result into `folder`; `result.files` names where they will end up."""
+    with Scene(result.job.moving, "SAR") as moving, Scene(result.job.reference, "optical") as reference:
+        source = source_positions(result.gcps, moving)
+        if "aligned" in kinds:
+            output = result.job.output
+            grid = target_grid(
+                output.grid, reference.grid, moving, transform.apply, result.reference_grid, result.moving_grid
+            )
+            write_aligned(
+                result.job.moving,
+                transform.apply,
+                result.reference_grid,
+                result.moving_grid,
+                grid,
+                folder / FILES["aligned"],
+                output.resampling,
+                reporter,
+            )
+    tables: dict[str, Callable[..., Path]] = {
+        "gpkg": write_gpkg,
+        "points": write_qgis_points,
+        "csv": write_csv,
+        "geojson": write_geojson,
+    }
+    for kind, write in tables.items():
+        if kind in kinds:
+            reporter.progress("Writing the GCPs", 0.5)
+            write(result.gcps, source, folder / FILES[kind])
+    if "report" in kinds:
+        reporter.progress("Writing the report", 0.0)
+        views = pair_views(pair, transform)
+        write_report(folder / FILES["report"], result, views.reference, views.before, views.after)
+    if "record" in kinds:
+        text = json.dumps(to_dict(result), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / FILES["record"]).write_text(text, encoding="utf-8")
+    reporter.progress("Done", 1.0)

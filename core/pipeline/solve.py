@@ -1,0 +1,162 @@
+"""From two arrays on a grid to a checked transform: match → fit → assess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..assess import coverage, judge, structural_similarity
+from ..contract import (
+    CHECK,
+    GCP,
+    SILENT,
+    Assessment,
+    Figures,
+    GcpTable,
+    MatchOptions,
+    MatchResult,
+    ModelOptions,
+    Points,
+    PreparedPair,
+    Reporter,
+    SartoError,
+    SearchRange,
+)
+from ..geometry import (
+    Projective,
+    Transform,
+    choose_model,
+    loo_rmse,
+    minimum_points,
+    refit,
+    split_check_points,
+    summary,
+)
+from ..matching.protocol import MatchTask
+
+FEWEST_POINTS = 6
+
+
+class MatchesPairs(Protocol):
+    """A matcher in this process, or a worker process that stands in for it."""
+
+    def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult: ...
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What was found about a pair. transform: reference pixel → moving pixel, on the analysis grids.
+
+    model_scores: what 'auto' compared, for the record (empty for a chosen model).
+    """
+
+    match: MatchResult
+    transform: Transform
+    gcps: GcpTable
+    assessment: Assessment
+    model_scores: tuple[dict[str, object], ...] = ()
+
+
+def solve(
+    pair: PreparedPair,
+    matcher: MatchesPairs,
+    search: SearchRange,
+    match_options: MatchOptions,
+    model_options: ModelOptions,
+    reporter: Reporter = SILENT,
+) -> Solution:
+    """Match a pair and draw the conclusion. Raises NoMatchError where not even a pose can be given."""
+    task = MatchTask(
+        pair.reference, pair.moving, search, match_options, model_options.tolerance_px, model_options.model
+    )
+    return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
+
+
+def conclude(
+    pair: PreparedPair, match: MatchResult, options: ModelOptions, seed: int, reporter: Reporter = SILENT
+) -> Solution:
+    """Fit and assess. With too few tie points the method's pose stands in, and the verdict says so."""
+    reporter.progress("Fitting the transform", 0.0)
+    table = _table(pair, match)
+    if len(table) < max(FEWEST_POINTS, minimum_points("affine" if options.model == "auto" else options.model)):
+        return _without_fit(pair, match, table)
+    held = split_check_points(table.reference_px, options.check_share, seed)
+    table = table.with_columns(role=np.where(held, CHECK, GCP))
+    model, scores = options.model, ()
+    if model == "auto":
+        choice = choose_model(
+            table.reference_px, table.moving_px, held, options.tolerance_px, smoothing=options.smoothing
+        )
+        model, scores = choice.model, tuple(vars(score) for score in choice.scores)
+    try:
+        transform, table = refit(table, model, options.smoothing)
+    except SartoError as error:
+        reporter.log(f"{error} The position search's own transform is used instead.")
+        return _without_fit(pair, match, table)
+    reporter.progress("Assessing", 0.5)
+    leave_one_out = loo_rmse(table, model, options.smoothing)
+    figures = measure(pair, match, table, transform, leave_one_out)
+    return Solution(match, transform, table, judge(figures), scores)
+
+
+def measure(
+    pair: PreparedPair, match: MatchResult, table: GcpTable, transform: Transform, leave_one_out: float
+) -> Figures:
+    """The figures of a fitted table."""
+    fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
+    before = structural_similarity(pair.reference, pair.moving, _identity) if _is_comparable(pair) else np.nan
+    return Figures(
+        tie_points=len(match.ties),
+        gcps=fit.count,
+        check_points=check.count,
+        tried=match.tried,
+        rmse_fit=fit.rmse,
+        rmse_check=check.rmse,
+        ce90=check.ce90,
+        loo_rmse=leave_one_out,
+        coverage=coverage(pair.reference, pair.moving, transform.apply, table.reference_px[table.enabled]),
+        inlier_share=float(match.inliers.sum() / max(match.tried, 1)),
+        round_trip=float(np.median(table.round_trip)) if len(table) else float("nan"),
+        similarity_before=float(before),
+        similarity_after=structural_similarity(pair.reference, pair.moving, transform.apply),
+        evidence=match.evidence,
+        gsd=pair.reference_grid.gsd,
+    )
+
+
+def _identity(points: Points) -> Points:
+    return points
+
+
+def _is_comparable(pair: PreparedPair) -> bool:
+    """Whether 'before' has a meaning: both images on one grid."""
+    return pair.reference.shape == pair.moving.shape
+
+
+def _table(pair: PreparedPair, match: MatchResult) -> GcpTable:
+    """The tie points that agree, as a table without roles and residuals yet."""
+    ties = match.ties.select(match.inliers)
+    return GcpTable(
+        reference_grid=pair.reference_grid,
+        moving_grid=pair.moving_grid,
+        reference_px=ties.reference,
+        moving_px=ties.moving,
+        confidence=ties.confidence,
+        round_trip=ties.round_trip,
+        residual_px=np.full((len(ties), 2), np.nan),
+        enabled=np.ones(len(ties), dtype=np.bool_),
+        role=np.full(len(ties), GCP),
+    )
+
+
+def _without_fit(pair: PreparedPair, match: MatchResult, table: GcpTable) -> Solution:
+    """The pose alone: handed over, never trusted. The points are kept, but take no part."""
+    transform = Projective("affine", np.vstack([match.pose, [0.0, 0.0, 1.0]]))
+    table = table.with_columns(
+        enabled=np.zeros(len(table), dtype=np.bool_),
+        residual_px=transform.residuals(table.reference_px, table.moving_px),
+    )
+    figures = measure(pair, match, table, transform, float("nan"))
+    return Solution(match, transform, table, judge(figures))

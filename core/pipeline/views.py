@@ -1,0 +1,55 @@
+"""Small pictures of the pair for the report: reference, moving as it lay, moving as it lies now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..assess import bilinear, pixel_positions
+from ..contract import Pixels, PreparedPair
+from ..geometry import Transform
+
+VIEW_SIDE = 2000
+BLOCK_ROWS = 256
+
+
+@dataclass(frozen=True)
+class PairViews:
+    """uint8 (rows, columns) each, one size, over the footprint of the analysis grid; 0 = NoData."""
+
+    reference: Pixels
+    before: Pixels
+    after: Pixels
+
+
+def pair_views(pair: PreparedPair, transform: Transform) -> PairViews:
+    """Views of at most VIEW_SIDE pixels a side. 'before' is empty where the layers shared no world."""
+    factor = max(1, -(-max(pair.reference.shape) // VIEW_SIDE))
+    reference = _shrink(pair.reference, factor)
+    moving = _shrink(pair.moving, factor)
+    before = moving if pair.is_georeferenced else np.zeros_like(reference)
+    half = (factor - 1) / 2
+    after = np.zeros_like(reference)
+    for row in range(0, reference.shape[0], BLOCK_ROWS):
+        height = min(BLOCK_ROWS, reference.shape[0] - row)
+        positions = pixel_positions(half, row * factor + half, reference.shape[1], height, factor)
+        target = transform.apply(positions.reshape(-1, 2)).reshape(positions.shape)
+        values = bilinear(moving, (target - half) / factor)
+        after[row : row + height] = np.where(np.isfinite(values), np.rint(np.nan_to_num(values)), 0)
+    return PairViews(reference, before, after)
+
+
+def _shrink(image: Pixels, factor: int) -> Pixels:
+    """Mean of the valid pixels of factor × factor blocks; what is left over at the edges is cut off."""
+    if factor == 1:
+        return np.array(image)
+    rows, columns = image.shape[0] // factor, image.shape[1] // factor
+    small = np.zeros((rows, columns), np.uint8)
+    for row in range(rows):
+        strip = np.asarray(image[row * factor : (row + 1) * factor, : columns * factor])
+        blocks = strip.reshape(factor, columns, factor)
+        valid = (blocks > 0).sum(axis=(0, 2))
+        mean = blocks.sum(axis=(0, 2), dtype=np.float64) / np.maximum(valid, 1)
+        small[row] = np.where(valid > 0, np.maximum(np.rint(mean), 1), 0)
+    return small
