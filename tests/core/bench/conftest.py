@@ -20,7 +20,9 @@ WriteManifest = Callable[..., Path]
 def write_manifest(tmp_path: Path) -> WriteManifest:
     """Writes `count` pairs with identical content in both images and a manifest in the given order of rows."""
 
-    def write(count: int = 4, order: list[int] | None = None, name: str = "pairs.csv", **columns: list[str]) -> Path:
+    def write(
+        count: int = 4, order: list[int] | None = None, name: str = "pairs.csv", **columns: list[str]
+    ) -> Path:
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)
         rows = []

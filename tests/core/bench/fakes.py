@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-
 from sarto.core.bench.methods import Answer, Method, MethodOptions
 from sarto.core.contract import Floats, NoMatchError, Pixels, Reporter, SearchRange, TiePoints
 
@@ -30,7 +29,13 @@ class Fixed:
         ties = TiePoints(points, moved, confidence, np.zeros(12))
         kept = confidence > 0.3
         return Answer(
-            self.affine, ties.select(kept), self.verdict, 0.75, ties, kept, {"peak": confidence * 2, "edge": points[:, 0]}
+            self.affine,
+            ties.select(kept),
+            self.verdict,
+            0.75,
+            ties,
+            kept,
+            {"peak": confidence * 2, "edge": points[:, 0]},
         )
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
 from sarto.core.bench.protocols import PROTOCOLS, WARPS, cut
 from sarto.core.contract import OptionError, Pixels
 from sarto.core.geometry import affine

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from sarto.core.bench.manifest import read_manifest
 from sarto.core.bench.records import COLUMNS, read_rows, read_ties
 from sarto.core.bench.runner import BenchOptions, run_bench
@@ -103,7 +102,9 @@ def test_interrupt_keeps_what_is_there_and_resume_goes_on(write_manifest: WriteM
                       make_method=making(Fixed()))  # fmt: skip
     assert [r.rmse for r in whole.rows] == pytest.approx([r.rmse for r in second.rows], abs=1e-3)
     assert whole.images == second.images
-    assert len(read_ties(tmp_path / "ties.csv.gz").pair_id) == len(read_ties(tmp_path / "b" / "ties.csv.gz").pair_id)
+    assert len(read_ties(tmp_path / "ties.csv.gz").pair_id) == len(
+        read_ties(tmp_path / "b" / "ties.csv.gz").pair_id
+    )
 
 
 def test_resume_refuses_rows_of_something_else(write_manifest: WriteManifest, tmp_path: Path) -> None:
