@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 
@@ -94,13 +95,13 @@ class WorkerClient:
         return self.hello
 
     def match(
-        self, task: MatchTask, workdir: str | Path | None = None, reporter: Reporter = SILENT
+        self, task: MatchTask, reporter: Reporter = SILENT, workdir: str | Path | None = None
     ) -> MatchResult:
         """Match a pair in the worker.
 
+        reporter: asked for cancellation at least every 100 ms; a cancelled match ends within a second.
         workdir: existing folder for temporary files (removed again); None = the system's. Images that are
             memory-mapped `.npy` files are handed over as they are, without a copy.
-        reporter: asked for cancellation at least every 100 ms; a cancelled match ends within a second.
 
         Raises Cancelled, EngineError (killed, hung or broken worker), OutputError (no room for the images),
         and what the method raises (NoMatchError, InputError, OptionError).
@@ -111,13 +112,11 @@ class WorkerClient:
             self.start(reporter)
             self._number += 1
             request = {
+                **_parameters(task),
                 "type": "match",
                 "id": self._number,
                 "reference": reference,
                 "moving": moving,
-                "search": to_dict(task.search),
-                "options": to_dict(task.options),
-                "tolerance_px": task.tolerance_px,
                 "result": files.result_prefix,
             }
             reply = self._ask(request, reporter)
@@ -261,6 +260,12 @@ def default_python() -> str:
     # Inside QGIS on Windows and macOS `sys.executable` is QGIS itself.
     windows = sys.platform == "win32"
     return str(Path(sys.prefix, "python.exe") if windows else Path(sys.prefix, "bin", "python3"))
+
+
+def _parameters(task: MatchTask) -> Message:
+    """All fields of a task but the images, so that a field that a later version adds is not forgotten."""
+    names = (field.name for field in fields(task))
+    return {name: to_dict(getattr(task, name)) for name in names if name not in ("reference", "moving")}
 
 
 def _result(reply: Message, ties_path: str) -> MatchResult:

@@ -14,9 +14,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
-from ..contract import EngineError, MatchOptions, Reporter, SartoError, SearchRange, from_dict, to_dict
+from ..contract import EngineError, InputError, Reporter, SartoError, from_dict, to_dict
 from ..matching import Matcher, MatchTask, create
 from .arrays import read_image, ties_path, write_ties
 from .environment import device, versions
@@ -158,19 +159,11 @@ class Server:
 
     def _match(self, request: Message) -> Message:
         number = request.get("id")
-        try:
-            prefix = str(request["result"])
-            paths = str(request["reference"]), str(request["moving"])
-            tolerance = float(request.get("tolerance_px", MatchTask.tolerance_px))
-        except (KeyError, TypeError, ValueError) as error:
-            raise EngineError(f"A match request lacks or garbles a field: {error}.") from error
-        search = from_dict(SearchRange, request.get("search", {}))
-        options = from_dict(MatchOptions, request.get("options", {}))
-        task = MatchTask(read_image(paths[0]), read_image(paths[1]), search, options, tolerance)
+        task, prefix = _task(request)
         progress = Progress(self, number)
         reporter = Reporter(progress, self._logger(number), lambda: number in self._cancelled)
         reporter.check()
-        found = self._matcher(options.method).match(task, reporter)
+        found = self._matcher(task.options.method).match(task, reporter)
         reporter.check()
         path = ties_path(prefix)
         write_ties(path, found.ties, found.inliers)
@@ -186,6 +179,22 @@ class Server:
         if method not in self._matchers:
             self._matchers[method] = create(method)
         return self._matchers[method]
+
+
+def _task(request: Message) -> tuple[MatchTask, str]:
+    """The task in a match request, with mapped images, and the prefix of result files.
+
+    Raises InputError naming the field or the file that does not fit.
+    """
+    fields = {name: value for name, value in request.items() if name not in ("type", "id", "result")}
+    for name in ("reference", "moving"):
+        if not isinstance(request.get(name), str):
+            raise InputError(f"A match request has no path in '{name}'.")
+    if not isinstance(request.get("result"), str):
+        raise InputError("A match request has no path prefix in 'result'.")
+    task = from_dict(MatchTask, {**fields, "reference": [], "moving": []})
+    images = read_image(request["reference"]), read_image(request["moving"])
+    return replace(task, reference=images[0], moving=images[1]), request["result"]
 
 
 class Progress:

@@ -71,10 +71,10 @@ def odd_client(python_for):
 def task():
     """Make a task for a method; any match option may be given."""
 
-    def make(method: str = "echo", tolerance_px: float = 3.0, **options) -> MatchTask:
+    def make(method: str = "echo", tolerance_px: float = 3.0, model: str = "auto", **options) -> MatchTask:
         image = np.arange(1200, dtype=np.uint8).reshape(30, 40)
         search = SearchRange(shift_px=7.5)
-        return MatchTask(image, image[::-1], search, MatchOptions(method=method, **options), tolerance_px)
+        return MatchTask(image, image[::-1], search, MatchOptions(method=method, **options), tolerance_px, model)
 
     return make
 

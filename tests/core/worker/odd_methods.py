@@ -39,6 +39,7 @@ class Echo:
             files=[str(getattr(task.reference, "filename", "")), str(getattr(task.moving, "filename", ""))],
             shift_px=task.search.shift_px,
             tolerance_px=task.tolerance_px,
+            model=task.model,
             odd=float("nan"),
         )
 

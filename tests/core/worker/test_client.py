@@ -25,7 +25,7 @@ from sarto.core.worker.arrays import Exchange
 def test_result_comes_through_unchanged(odd_client, task, tmp_path):
     workdir = tmp_path / "work"
     workdir.mkdir()
-    found = odd_client.match(task(points=50, tolerance_px=2.5), workdir)
+    found = odd_client.match(task(points=50, tolerance_px=2.5, model="affine"), workdir=workdir)
     rng = np.random.default_rng(50)
     reference = rng.uniform(0, 500, (50, 2))
     np.testing.assert_array_equal(found.ties.reference, reference)
@@ -37,6 +37,7 @@ def test_result_comes_through_unchanged(odd_client, task, tmp_path):
     assert (found.evidence, found.tried) == (0.75, 55)
     assert found.steps["shift_px"] == 7.5
     assert found.steps["tolerance_px"] == 2.5
+    assert found.steps["model"] == "affine"
     assert found.steps["odd"] is None
     assert found.steps["sums"] == [int(task().reference.sum())] * 2
     assert list(workdir.iterdir()) == []
@@ -133,7 +134,7 @@ def test_parts_of_mapped_files_are_copied(tmp_path):
 
 def test_no_room_for_the_images(odd_client, task, tmp_path):
     with pytest.raises(OutputError, match="working folder"):
-        odd_client.match(task(), tmp_path / "missing")
+        odd_client.match(task(), workdir=tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_cancel_within_a_second(odd_client, task, tmp_path, gone, method, surviv
         wanted_at.append(time.monotonic())
 
     with pytest.raises(Cancelled):
-        odd_client.match(task(method, points=60), tmp_path, Reporter(on_progress, is_cancelled=is_cancelled))
+        odd_client.match(task(method, points=60), Reporter(on_progress, is_cancelled=is_cancelled), tmp_path)
     assert time.monotonic() - wanted_at[0] < 1.0
     assert survives != gone(pid, 0.1)
     assert not list(tmp_path.glob("sarto-match-*"))

@@ -132,7 +132,7 @@ BROKEN = {
 def test_broken_results(standin, task, kind, tmp_path):
     client = standin("hello(); r = request(); n = r['id']; p = r['result'] + '-ties.npy'\n" + BROKEN[kind])
     with pytest.raises(EngineError):
-        client.match(task(), tmp_path)
+        client.match(task(), workdir=tmp_path)
     assert not list(tmp_path.glob("sarto-match-*"))
 
 

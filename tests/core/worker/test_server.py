@@ -25,6 +25,8 @@ from sarto.core.worker import WorkerClient
 PACKAGE = Path(sarto.__file__).parent
 ODD_METHODS = Path(__file__).with_name("odd_methods.py")
 
+MATCH = b'{"type": "match", "reference": "no.npy", "moving": "no.npy", "result": "c"'
+
 
 class Talk:
     """A server process and what it says."""
@@ -138,14 +140,14 @@ def test_runs_as_a_module_of_a_plugin_folder(talk, tmp_path):
         (b"x" * 3_000_000 + b"\n", "longer than 1048576 bytes"),
         (b'{"type": "match", "id": [1]}\n', "neither a number nor a text"),
         (b'{"type": "dance", "id": 3}\n', "'dance' is not known"),
-        (b'{"type": "match", "id": 3}\n', "lacks or garbles"),
-        (
-            b'{"type": "match", "id": 3, "reference": "a", "moving": "b", "result": "c", "tolerance_px": {}}\n',
-            "garbles",
-        ),
-        (b'{"type": "match", "reference": "no.npy", "moving": "b", "result": "c"}\n', "'no.npy' cannot be read"),
-        (b'{"type": "match", "reference": "a", "moving": "b", "result": "c", "search": {"far": 1}}\n', "'far'"),
-        (b'{"type": "match", "reference": "a", "moving": "b", "result": "c", "options": 3}\n', "MatchOptions"),
+        (b'{"type": "match", "id": 3}\n', "no path in 'reference'"),
+        (b'{"type": "match", "reference": "a", "moving": "b"}\n', "no path prefix in 'result'"),
+        (MATCH + b', "tolerance_px": {}}\n', "fields of MatchTask do not fit"),
+        (MATCH + b"}\n", "fields of MatchTask do not fit"),
+        (MATCH + b', "search": {}}\n', "'no.npy' cannot be read"),
+        (MATCH + b', "search": {"far": 1}}\n', "'far'"),
+        (MATCH + b', "search": {}, "options": 3}\n', "MatchOptions"),
+        (MATCH + b', "search": {}, "hurry": 3}\n', "'hurry'"),
     ],
 )
 def test_bad_requests_are_answered_and_survived(talk, line, answer):
