@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..contract import Pixels, Points
+from ..contract import Flags, Pixels, Points
 
 CELLS = 24
 REACH = 1 / 8
@@ -29,10 +29,11 @@ def coverage(reference: Pixels, moving: Pixels, to_moving: Callable[[Points], Po
     return float((nearest <= REACH * max(rows, columns)).mean())
 
 
-def _is_valid(image: Pixels, positions: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _is_valid(image: Pixels, positions: Points) -> Flags:
     rows, columns = image.shape
     finite = np.isfinite(positions).all(axis=1)
     nearest = np.rint(np.where(finite[:, None], positions, -1)).astype(np.intp)
     inside = finite & (nearest >= 0).all(axis=1) & (nearest[:, 0] < columns) & (nearest[:, 1] < rows)
     values = np.asarray(image[nearest[:, 1].clip(0, rows - 1), nearest[:, 0].clip(0, columns - 1)])
-    return inside & (values > 0)
+    valid: Flags = inside & (values > 0)
+    return valid

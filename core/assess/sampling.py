@@ -27,4 +27,5 @@ def bilinear(image: Pixels, positions: Points) -> npt.NDArray[np.float32]:
 def pixel_positions(column: float, row: float, width: int, height: int, step: float = 1.0) -> Points:
     """Positions (height, width, 2) of a lattice that starts at (column, row)."""
     x, y = np.meshgrid(column + step * np.arange(width), row + step * np.arange(height))
-    return np.stack([x, y], axis=-1).astype(np.float64)
+    positions: Points = np.stack([x, y], axis=-1).astype(np.float64)
+    return positions

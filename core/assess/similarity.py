@@ -41,7 +41,7 @@ def structural_similarity(reference: Pixels, moving: Pixels, to_moving: Warp) ->
     return float(products / energy) if energy > 0 else float("nan")
 
 
-def _tiles(shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+def _tiles(shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
     """(column, row, width, height) of tiles spread evenly over an image."""
     rows, columns = shape
     width, height = min(TILE, columns), min(TILE, rows)
@@ -69,4 +69,5 @@ def _edges(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], np
 
 def _binomial(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     padded = np.pad(values, ((1, 1), (0, 0)), mode="edge")
-    return (0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]).astype(np.float32)
+    smooth: npt.NDArray[np.float32] = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
+    return smooth

@@ -21,7 +21,7 @@ class Rules:
     error_px: check-point RMSE. coverage: share of the overlap. points: GCPs and check points together.
     """
 
-    evidence: tuple[float, float] = (0.90, 0.50)
+    evidence: tuple[float, float] = (0.80, 0.50)
     error_px: tuple[float, float] = (2.5, 4.0)
     coverage: tuple[float, float] = (0.60, 0.25)
     points: tuple[int, int] = (12, 8)

@@ -42,7 +42,7 @@ def angle_and_scale(affine: Floats) -> tuple[float, float]:
     return float(np.rad2deg(np.arctan2(b, a))), float(np.hypot(a, b) / 2)
 
 
-def centre(shape: tuple[int, int]) -> Points:
+def centre(shape: tuple[int, ...]) -> Points:
     """Centre position (x, y) of an image with (rows, columns)."""
     return np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
 
@@ -58,7 +58,7 @@ def enlarge_by(affine: Floats, factor: float) -> Floats:
     return reduce_by(affine, 1.0 / factor)
 
 
-def grid_distance(first: Floats, second: Floats, shape: tuple[int, int], n: int = 16) -> float:
+def grid_distance(first: Floats, second: Floats, shape: tuple[int, ...], n: int = 16) -> float:
     """Root mean square distance in pixels between two affines over a dense grid of an image (rows, columns)."""
     x, y = np.meshgrid(np.linspace(0, shape[1] - 1, n), np.linspace(0, shape[0] - 1, n))
     points = np.stack([x.ravel(), y.ravel()], axis=1)

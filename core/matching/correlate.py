@@ -38,7 +38,8 @@ def correlate(
     energy_s = torch.fft.rfft2((search * search).sum(1), s=size)
 
     def back(spectrum: torch.Tensor) -> torch.Tensor:
-        return torch.fft.irfft2(spectrum, s=size)[..., :height, :width]
+        surface: torch.Tensor = torch.fft.irfft2(spectrum, s=size)
+        return surface[..., :height, :width]
 
     numerator = back((ft * fs).sum(1))
     product = back(energy_t * gm).clamp_min(0) * back(fm * energy_s).clamp_min(0)

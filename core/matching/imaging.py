@@ -107,7 +107,7 @@ def patch(pixels: Pixels, lattice: Floats, size: tuple[int, int]) -> Layer:
     box = (box + np.array([[0, 0, 0.5], [0, 0, 0.5]])) / shrink - np.array([[0, 0, 0.5], [0, 0, 0.5]])
     flags, extent = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size[1], size[0])
     moved = cv2.warpAffine(values, box, extent, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine((valid > 0.5).astype(np.float32), box, extent, flags=flags, borderValue=0.0)
+    inside = cv2.warpAffine((valid > 0.5).astype(np.float32), box, extent, flags=flags, borderValue=(0,))
     return Layer(np.asarray(moved, np.float32), (np.asarray(inside) > 0.9).astype(np.float32))
 
 

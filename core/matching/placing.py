@@ -28,7 +28,7 @@ class Placing:
         other = imaging.reduce(moving, factor)
         lattice = affine.reduce_by(pose, factor)
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(other.valid, lattice, (columns, rows), flags=flags, borderValue=0.0)
+        seen = cv2.warpAffine(other.valid, lattice, (columns, rows), flags=flags, borderValue=(0,))
         self._overlap = (layer.valid > 0) & (np.asarray(seen) > 0)
         self._factor = factor
         gradient = np.hypot(cv2.Sobel(layer.values, cv2.CV_32F, 1, 0), cv2.Sobel(layer.values, cv2.CV_32F, 0, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..contract import SILENT, MatchOptions, MatchResult, Pixels, Reporter, SearchRange
@@ -22,7 +22,7 @@ class MatchTask:
     reference: Pixels
     moving: Pixels
     search: SearchRange
-    options: MatchOptions = MatchOptions()
+    options: MatchOptions = field(default_factory=MatchOptions)
     tolerance_px: float = 3.0
     model: str = "auto"
 

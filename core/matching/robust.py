@@ -52,12 +52,10 @@ def _magsac(reference: Points, moving: Points, kind: str, tolerance: float, seed
     estimate = cv2.findHomography if kind == "homography" else cv2.estimateAffine2D
     source, target = reference.astype(np.float32), moving.astype(np.float32)
     try:
-        matrix, found = estimate(source, target, params)
+        _, found = estimate(source, target, params)
     except cv2.error:  # degenerate configurations, for example all points on one line
         return np.zeros(len(reference), dtype=np.bool_)
-    if matrix is None:
-        return np.zeros(len(reference), dtype=np.bool_)
-    return np.asarray(found).ravel().astype(np.bool_)
+    return np.asarray(found).ravel().astype(np.bool_)  # all false where nothing was found
 
 
 def _neighbour_consensus(reference: Points, moving: Points, tolerance: float, seed: int) -> Flags:

@@ -3,7 +3,7 @@
 `register` is the whole of it; `solve` is its middle, from two arrays to a checked transform.
 """
 
-from .register import MatchesPairs, register
-from .solve import Solution, conclude, solve
+from .register import register
+from .solve import MatchesPairs, Solution, conclude, solve
 
 __all__ = ["MatchesPairs", "Solution", "conclude", "register", "solve"]

@@ -84,7 +84,8 @@ def conclude(
         return _without_fit(pair, match, table)
     held = split_check_points(table.reference_px, options.check_share, seed)
     table = table.with_columns(role=np.where(held, CHECK, GCP))
-    model, scores = options.model, ()
+    model = options.model
+    scores: tuple[dict[str, object], ...] = ()
     if model == "auto":
         choice = choose_model(
             table.reference_px, table.moving_px, held, options.tolerance_px, smoothing=options.smoothing

@@ -4,7 +4,7 @@ Brightness means different things to the two sensors; where the ground changes, 
 each pixel, the strength of the edge (saturating, so that a bright building counts no more than a field border) and
 its orientation as a double angle, so that dark-to-bright and bright-to-dark are the same edge. In spirit this is
 CFOG (Y. Ye et al., "Fast and robust matching for multimodal remote sensing image registration", TGRS 2019) reduced
-to the orientation channels' first harmonic: three channels instead of nine, and more robust to speckle in our tests.
+to the first harmonic of its orientation channels: three channels instead of nine, and no worse in our tests.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ SMALL_HALF, LARGE_HALF = 32, 48
 SMALL_SIDE = 512
 RADIUS = 8
 LEVEL_STEP = 3.0
-"""Each level has this many times smaller pixels than the one before: the radius covers its error three times over."""
+"""Each level has so many times smaller pixels than the one before; the radius covers its error amply."""
 COARSE_POINTS = 100
 LEAST_SPACING = 16.0
 MAX_ROUND_TRIP = 2.0
@@ -42,7 +42,7 @@ class StructuralMatcher:
 def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchResult:
     search = search_pose(task, device, reporter)
     pose = search.poses[0].transform
-    half = SMALL_HALF if max(task.reference.shape) <= SMALL_SIDE else LARGE_HALF
+    half = _half_side(task)
     factors = level_factors(max(task.reference.shape))
     for number, factor in enumerate(factors[:-1]):
         plan = WindowPlan(half, RADIUS, factor)
@@ -55,6 +55,10 @@ def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchRe
     placing = Placing(task.reference, task.moving, pose, task.options.points, LEAST_SPACING)
     windows = _spread(task, pose, placing, plan, device, reporter)
     return _conclude(task, search, pose, windows, placing)
+
+
+def _half_side(task: MatchTask) -> int:
+    return SMALL_HALF if max(task.reference.shape) <= SMALL_SIDE else LARGE_HALF
 
 
 def level_factors(longest: int) -> list[float]:
@@ -106,8 +110,11 @@ def _conclude(
     agreed = consensus(good.reference, good.moving, task.model, task.tolerance_px, task.options.seed)
     if agreed.sum() >= MIN_POINTS:
         pose = fit_affine(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
-    evidence, features = pose_evidence(search, windows, good, agreed, placing.spacing)
-    confidence = tie_confidence(good, agreed, evidence)
+    shrink = max(1.0, max(task.reference.shape) / FINE_SIDE) ** 2
+    overlap = placing.overlap_share * task.reference.size / shrink
+    window = (2.0 * _half_side(task) + 1) ** 2 / shrink
+    evidence = pose_evidence(search, windows, agreed, overlap, window)
+    confidence = tie_confidence(good, pose, evidence)
     ties = TiePoints(good.reference, good.moving, confidence, good.round_trip)
     steps = {
         "poses tried": search.tried,
@@ -115,6 +122,6 @@ def _conclude(
         "windows": len(windows),
         "spacing_px": round(placing.spacing, 1),
         "overlap of the images": round(placing.overlap_share, 4),
-        "evidence from": {key: round(value, 4) for key, value in features.items()},
+        "evidence from": {key: round(value, 4) for key, value in evidence.features.items()},
     }
-    return MatchResult(ties, agreed, pose, evidence, len(windows), steps)
+    return MatchResult(ties, agreed, pose, evidence.probability, len(windows), steps)

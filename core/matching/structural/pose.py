@@ -1,17 +1,19 @@
 """Global pose search: rotation × scale × shift by correlation of whole structure maps.
 
 A grid of rotations and scales is tried on a small copy of the images, every shift at once by FFT. The best few
-poses are then refined on larger copies: each step tries 3 × 3 neighbours in rotation and scale, keeps the best, and
-halves the step. The whole overlap votes at every step, which is why a pose is found where no single window is
+poses are then refined on larger copies: each step tries 3 × 3 neighbours in rotation and scale, keeps the best,
+and halves the step. The whole overlap votes at every step, which is why a pose is found where no single window is
 distinctive.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ...contract import Floats, NoMatchError, Reporter, SearchRange
@@ -32,8 +34,11 @@ SCALE_STEP = 9.15
 """Logarithmic scale × pixels: a factor of 1.1 at 96 pixels, for the same reason."""
 KEPT = (12, 6, 3)
 """Poses kept after the grid, at the first and at the second refinement."""
-MIN_OVERLAP = 0.3
+MIN_OVERLAP = 0.4
+"""Least overlap, as a share of what is possible at a scale."""
 BATCH_PIXELS = 6e5
+COPY_STEPS = (1.4, 2.0)
+"""Further reductions of the moving image, for poses that show it smaller: else its speckle would alias."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,10 @@ class Pose:
 
 @dataclass(frozen=True)
 class PoseSearch:
-    """Poses from the best down, distinct from each other, and how many were tried.
-
-    contrast: how far the best coarse score stands above the others, in standard deviations of the grid's scores.
-    """
+    """Poses from the best down, distinct from each other, and how many were tried."""
 
     poses: list[Pose]
     tried: int
-    contrast: float
 
 
 class _Level:
@@ -65,7 +66,11 @@ class _Level:
         self.shape = reference.shape
         values, valid = imaging.to_tensor([reference], device)
         self.maps, self.mask = structure_maps(values, valid)
-        self.moving = imaging.to_tensor([imaging.reduce(task.moving, self.factor)], device)
+        self._copies = {1.0: imaging.to_tensor([imaging.reduce(task.moving, self.factor)], device)}
+        for step in COPY_STEPS:
+            if task.search.scale_max > step:
+                smaller = imaging.reduce(task.moving, self.factor * step)
+                self._copies[step] = imaging.to_tensor([smaller], device)
 
     def score(self, lattices: Floats, radius: int, reporter: Reporter) -> tuple[Floats, Floats]:
         """Best shift of each lattice (B, 2, 3): scores (B,) and shifts (B, 2) in level pixels."""
@@ -74,20 +79,43 @@ class _Level:
         grown = lattices.copy()
         grown[:, :, 2] -= radius * lattices[:, :, :2].sum(axis=2)
         step = max(1, int(BATCH_PIXELS / (size[0] * size[1])))
-        scores, shifts = [], []
-        for start in range(0, len(grown), step):
+        scores, shifts = np.full(len(grown), -1.0), np.zeros((len(grown), 2))
+        for group, copy in self._groups(grown, step):
             reporter.check()
-            values, valid = imaging.warp(*self.moving, grown[start : start + step], size)
+            reduced = np.stack([_into_copy(lattice, copy) for lattice in grown[group]])
+            values, valid = imaging.warp(*self._copies[copy], reduced, size)
             maps, mask = structure_maps(values, valid)
             surface, share = correlate(self.maps, self.mask, maps, mask)
             share = share / self.mask.mean().clamp_min(1e-6)
-            surface = torch.where(
-                share > MIN_OVERLAP, surface * share.clamp(0, 1).sqrt(), torch.full_like(surface, -1.0)
-            )
+            least = torch.from_numpy(MIN_OVERLAP * self._reach(lattices[group])).to(share)[:, None, None]
+            weighted = surface * share.clamp(0, 1).sqrt()
+            surface = torch.where(share > least, weighted, torch.full_like(surface, -1.0))
             peaks = find_peaks(surface)
-            scores.append(peaks.value.cpu().numpy())
-            shifts.append(peaks.shift.cpu().numpy())
-        return np.concatenate(scores).astype(np.float64), np.concatenate(shifts).astype(np.float64)
+            scores[group], shifts[group] = peaks.value.cpu().numpy(), peaks.shift.cpu().numpy()
+        return scores, shifts
+
+    def _reach(self, lattices: Floats) -> Floats:
+        """Largest share of the reference (B,) that the moving image can cover at each lattice's scale."""
+        pixels = self._copies[1.0][0].shape[-2] * self._copies[1.0][0].shape[-1]
+        return np.minimum(
+            1.0, pixels / np.abs(np.linalg.det(lattices[:, :, :2])) / (self.shape[0] * self.shape[1])
+        )
+
+    def _groups(self, lattices: Floats, size: int) -> Iterator[tuple[npt.NDArray[np.intp], float]]:
+        """Indices of lattices, `size` at a time, and the copy of the moving image that suits their scale."""
+        scales = np.sqrt(np.abs(np.linalg.det(lattices[:, :, :2])))
+        suited = np.array([max(c for c in self._copies if c <= max(s * 1.02, 1.0)) for s in scales])
+        for copy in self._copies:
+            members = np.flatnonzero(suited == copy)
+            for start in range(0, len(members), size):
+                yield members[start : start + size], copy
+
+
+def _into_copy(lattice: Floats, factor: float) -> Floats:
+    """The lattice (2, 3) into the moving image after that alone was reduced by `factor`."""
+    moved = lattice / factor
+    moved[:, 2] += (0.5 / factor) - 0.5
+    return moved
 
 
 def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> PoseSearch:
@@ -102,11 +130,11 @@ def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> Po
     scores, shifts = level.score(lattices, radius, reporter)
     if scores.max() <= -1:
         raise NoMatchError("The two images have no valid pixels in common.", "Check NoData and the search range.")
-    best = np.argsort(-scores)[: KEPT[0]]
+    best = np.argsort(-scores)[: 4 * KEPT[0]]
     found = [
         Pose(affine.enlarge_by(_shifted(lattices[i], shifts[i]), level.factor), float(scores[i])) for i in best
     ]
-    contrast = float((scores.max() - np.median(scores)) / (scores[scores > -1].std() + 1e-6))
+    found = _distinct(found, task)[: KEPT[0]]
     reporter.progress("Searching the position", 0.4)
     fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), float(FINE_SIDE))
     for stage, (wanted, kept) in enumerate(((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))):
@@ -115,7 +143,7 @@ def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> Po
             share = (0.5, 0.2)[stage] / 2**halving
             found = _refine(stage_level, _distinct(found, task)[:kept], task, side, share, reporter)
         reporter.progress("Searching the position", 0.7 + 0.3 * stage)
-    return PoseSearch(_distinct(found, task), len(grid), contrast)
+    return PoseSearch(_distinct(found, task), len(grid))
 
 
 def _plan(task: MatchTask) -> tuple[float, list[tuple[float, float]]]:

@@ -1,0 +1,135 @@
+"""The structural matcher on pairs with known transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sarto.core.assess import RULES
+from sarto.core.contract import RANGES, Cancelled, MatchOptions, NoMatchError, Reporter, SearchRange
+from sarto.core.geometry import affine
+from sarto.core.matching import MatchTask, create
+
+from .conftest import Pair, landscape, make_pair
+
+
+def match(pair: Pair, range_name: str = "georef", **options: object) -> tuple[float, object]:
+    task = MatchTask(pair.optical, pair.sar, RANGES[range_name], MatchOptions(**options))
+    result = create("structural").match(task)
+    return affine.grid_distance(result.pose, pair.truth, pair.optical.shape), result
+
+
+def test_finds_a_georeferencing_error_to_subpixel(georeferenced_pair: Pair) -> None:
+    error, result = match(georeferenced_pair)
+    assert error < 0.5
+    assert result.evidence > 0.9
+    agreed = result.inliers
+    assert agreed.sum() > 0.7 * result.tried
+    predicted = affine.apply(georeferenced_pair.truth, result.ties.reference[agreed])
+    off = np.linalg.norm(result.ties.moving[agreed] - predicted, axis=1)
+    assert np.median(off) < 0.6
+
+
+@pytest.mark.parametrize(("degrees", "scale", "shift"), [(31.0, 0.75, (18.0, -15.0)), (-24.0, 1.25, (-20.0, 4.0))])
+def test_finds_large_rotation_and_scale(degrees: float, scale: float, shift: tuple[float, float]) -> None:
+    error, _ = match(make_pair(256, degrees, scale, shift, seed=3), "tar")
+    assert error < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("degrees", "scale"), [(163.0, 1.8), (-95.0, 0.55)])
+def test_finds_any_rotation(degrees: float, scale: float) -> None:
+    error, _ = match(make_pair(256, degrees, scale, (5.0, -12.0), seed=5), "wild")
+    assert error < 1.5
+
+
+@pytest.mark.parametrize("range_name", ["georef", "tar"])
+def test_images_of_different_places_have_no_evidence(range_name: str) -> None:
+    for seed in range(4):
+        here, there = make_pair(192, seed=10 + seed), make_pair(192, seed=90 + seed)
+        _, result = match(Pair(here.optical, there.sar, here.truth), range_name)
+        assert result.evidence < RULES.evidence[0]
+
+
+def test_same_seed_same_result(georeferenced_pair: Pair) -> None:
+    _, first = match(georeferenced_pair)
+    _, second = match(georeferenced_pair)
+    assert np.array_equal(first.ties.moving, second.ties.moving)
+    assert np.array_equal(first.inliers, second.inliers)
+    assert first.evidence == second.evidence
+
+
+def test_nodata_holes_do_not_disturb(georeferenced_pair: Pair) -> None:
+    optical, sar = georeferenced_pair.optical.copy(), georeferenced_pair.sar.copy()
+    optical[:, :70] = 0
+    sar[180:, :] = 0
+    error, result = match(Pair(optical, sar, georeferenced_pair.truth))
+    assert error < 1.0
+    used = np.rint(result.ties.reference[result.inliers]).astype(int)
+    assert np.all(optical[used[:, 1], used[:, 0]] > 0)
+
+
+def test_a_frame_of_nodata_is_not_matched() -> None:
+    """Two unrelated images with the same NoData frame: its edges must not count as structure."""
+    here, there = make_pair(256, seed=21), make_pair(256, seed=22)
+    frame = np.zeros((256, 256), bool)
+    frame[60:200, 40:210] = True
+    _, result = match(Pair(np.where(frame, here.optical, 0), np.where(frame, there.sar, 0), here.truth))
+    assert result.evidence < 0.5
+
+
+def test_no_common_pixels_is_said() -> None:
+    pair = make_pair(128)
+    with pytest.raises(NoMatchError):
+        match(Pair(pair.optical, np.zeros_like(pair.sar), pair.truth))
+
+
+def test_constant_images_are_not_trusted() -> None:
+    flat = np.full((200, 200), 90, np.uint8)
+    task = MatchTask(flat, flat, RANGES["georef"])
+    assert create("structural").match(task).evidence < 0.5
+
+
+def test_cancel_answers(georeferenced_pair: Pair) -> None:
+    asked = []
+
+    def after_a_few() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    task = MatchTask(georeferenced_pair.optical, georeferenced_pair.sar, RANGES["georef"])
+    with pytest.raises(Cancelled):
+        create("structural").match(task, Reporter(is_cancelled=after_a_few))
+
+
+def test_images_of_different_size() -> None:
+    """An unreferenced SAR image that shows more than the optical one."""
+    pair = make_pair(320, degrees=4.0, shift=(3.0, 8.0), seed=7)
+    optical = np.ascontiguousarray(pair.optical[50:270, 70:250])
+    truth = affine.compose(pair.truth, np.array([[1.0, 0, 70], [0, 1.0, 50]]))
+    search = SearchRange(shift_px=20, rotation_deg=8, scale_min=0.95, scale_max=1.05)
+    result = create("structural").match(MatchTask(optical, pair.sar, search))
+    assert affine.grid_distance(result.pose, truth, optical.shape) < 1.0
+
+
+def test_a_large_scene_is_matched_from_coarse_to_fine() -> None:
+    side = 1200
+    whole = landscape(300, seed=4)
+    fields = np.kron(whole, np.ones((side // 300, side // 300), np.float32))
+    from .conftest import as_optical, as_sar
+
+    shift = 23
+    optical = as_optical(fields[: side - shift, : side - shift])
+    sar = as_sar(fields[shift:, shift:])
+    task = MatchTask(optical, sar, RANGES["georef"], MatchOptions(points=150))
+    result = create("structural").match(task)
+    truth = np.array([[1.0, 0, -shift], [0, 1.0, -shift]])
+    assert affine.grid_distance(result.pose, truth, optical.shape) < 0.5
+    assert 100 < result.tried < 500
+
+
+def test_tie_points_never_cluster(georeferenced_pair: Pair) -> None:
+    _, result = match(georeferenced_pair)
+    points = result.ties.reference
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    assert distance.min() >= 8
