@@ -77,7 +77,7 @@ def main() -> int:
         print(f"The true error cannot be told: {problem}", file=sys.stderr)
         return 3
     print(
-        f"True error (the scene is generated, so it is known): RMSE {error.rmse:.2f} px = {error.rmse * GSD:.1f} m,"
+        f"True error (known, as the scene is generated): RMSE {error.rmse:.2f} px = {error.rmse * GSD:.1f} m,"
         f" at most {error.largest:.2f} px; before it was {error.before:.1f} px = {error.before * GSD:.0f} m."
     )
     return int(arguments.limit is not None and error.rmse > arguments.limit)
