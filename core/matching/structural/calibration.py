@@ -1,8 +1,8 @@
 """From correlation figures to probabilities: is the pose real, is a tie point right?
 
-Two logistic models. They were fitted on chips of the Sentinel training set and of other satellites under the bench's
-`georef` and `tar` warps, against the same chips shuffled between places. `sarto bench --reliability` shows how well
-they hold (docs/benchmarks.md has the tables).
+Two logistic models. They were fitted on chips of the Sentinel training set and of other satellites under the
+bench's `georef`, `tar` and `wild` warps, against the same chips shuffled between places. `sarto bench --reliability`
+shows how well they hold on pairs that the fit has not seen (docs/benchmarks.md has the tables).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .local import Windows
 from .pose import PoseSearch
 
 UNIT_SIDE = 192.0
-"""Side in pixels of the chips the evidence was calibrated on: the scatter of a chance correlation falls with it."""
+"""Side in pixels of the chips it was calibrated on: the scatter of a chance correlation falls with the side."""
 CHANCE_AGREEMENT = 0.13
 """Share of windows that agree by chance on images of different places."""
 MOST_INDEPENDENT = 40.0

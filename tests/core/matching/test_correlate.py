@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sarto.core.contract import RANGES
 from sarto.core.geometry import affine
 from sarto.core.matching.correlate import correlate, find_peaks
 from sarto.core.matching.imaging import patch, reduce, to_tensor, warp
 from sarto.core.matching.structural.maps import SUPPORT, structure_maps
 from sarto.core.matching.structural.pose import pose_grid
-from sarto.core.contract import RANGES
 
 
 def test_agrees_with_the_definition() -> None:

@@ -1,0 +1,103 @@
+"""Assessment: the verdict follows the figures, the figures follow the images."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sarto.core.assess import bilinear, coverage, judge, pixel_positions, structural_similarity
+from sarto.core.contract import Figures, Points, Verdict
+
+GOOD = Figures(
+    tie_points=300,
+    gcps=200,
+    check_points=60,
+    tried=400,
+    rmse_fit=0.7,
+    rmse_check=0.8,
+    ce90=1.2,
+    loo_rmse=0.75,
+    coverage=0.95,
+    inlier_share=0.65,
+    round_trip=0.3,
+    similarity_before=0.05,
+    similarity_after=0.3,
+    evidence=0.99,
+    gsd=10.0,
+)
+
+
+def same(points: Points) -> Points:
+    return points
+
+
+def test_good_figures_are_trusted() -> None:
+    assessment = judge(GOOD)
+    assert assessment.verdict is Verdict.TRUSTED
+    assert len(assessment.reasons) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "careful", "bad", "word"),
+    [
+        ("evidence", 0.7, 0.1, "places"),
+        ("rmse_check", 3.0, 9.0, "Check points"),
+        ("coverage", 0.5, 0.1, "overlap"),
+        ("gcps", 4, 2, "tie point"),
+    ],
+)
+def test_each_weakness_lowers_the_verdict_and_is_named(name: str, careful: float, bad: float, word: str) -> None:
+    for value, verdict in ((careful, Verdict.CARE), (bad, Verdict.NOT_TRUSTED)):
+        assessment = judge(dataclasses.replace(GOOD, check_points=5, **{name: value}))
+        assert assessment.verdict is verdict
+        assert any(word in reason for reason in assessment.reasons)
+
+
+@pytest.mark.parametrize("name", ["evidence", "rmse_check", "coverage"])
+def test_what_could_not_be_measured_is_not_trusted(name: str) -> None:
+    assert judge(dataclasses.replace(GOOD, **{name: float("nan")})).verdict is Verdict.NOT_TRUSTED
+
+
+def test_bilinear_interpolates_and_knows_nodata() -> None:
+    image = np.add.outer(10 * np.arange(5), np.arange(6)).astype(np.uint8) + 1
+    assert bilinear(image, np.array([[2.5, 1.5]]))[0] == pytest.approx(1 + 2.5 + 15)
+    image[2, 3] = 0
+    values = bilinear(image, np.array([[2.5, 1.5], [-0.1, 0], [5, 4], [0, 0]]))
+    assert np.isnan(values[:2]).all()
+    assert np.allclose(values[2:], [image[4, 5], image[0, 0]])
+
+
+def test_positions_start_where_told() -> None:
+    positions = pixel_positions(3, 7, 2, 4, step=2.0)
+    assert positions.shape == (4, 2, 2)
+    assert positions[1, 1].tolist() == [5, 9]
+
+
+def test_similarity_peaks_at_the_true_position() -> None:
+    rng = np.random.default_rng(0)
+    blocks = np.kron(rng.uniform(20, 230, (40, 40)), np.ones((8, 8)))
+    reference = blocks.astype(np.uint8) + 1
+    moving = np.roll(255 - reference, 4, axis=1)  # inverted contrast, moved by four pixels
+    scores = [structural_similarity(reference, moving, lambda p, s=s: p + [s, 0]) for s in (0, 2, 4, 6)]
+    assert np.argmax(scores) == 2
+    assert scores[2] > 0.9 > scores[0] + 0.4
+
+
+def test_similarity_without_overlap_is_unknown() -> None:
+    image = np.full((100, 100), 9, np.uint8)
+    assert np.isnan(structural_similarity(image, image, lambda p: p + 1000))
+
+
+def test_coverage_counts_the_overlap_only() -> None:
+    image = np.ones((240, 240), np.uint8)
+    everywhere = pixel_positions(10, 10, 12, 12, 20).reshape(-1, 2)
+    assert coverage(image, image, same, everywhere) == 1
+    corner = np.array([[5.0, 5.0]])
+    assert 0 < coverage(image, image, same, corner) < 0.1
+    half = image.copy()
+    half[:, 120:] = 0
+    left = everywhere[everywhere[:, 0] < 120]
+    assert coverage(half, image, same, left) == 1
+    assert coverage(image, image, same, left) < 0.7
+    assert coverage(image, image, same, np.zeros((0, 2))) == 0

@@ -1,0 +1,141 @@
+"""The contract: coordinates, options, JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sarto.core.contract import (
+    CHECK,
+    GCP,
+    RANGES,
+    Cancelled,
+    EngineError,
+    GcpTable,
+    Grid,
+    InputError,
+    LayerSource,
+    MatchOptions,
+    OptionError,
+    PreparedPair,
+    RegisterJob,
+    Reporter,
+    SearchRange,
+    error_from_code,
+    from_dict,
+    to_dict,
+)
+
+UTM = Grid(200, 100, (500000.0, 10.0, 0.0, 5000000.0, 0.0, -10.0), "EPSG:32633")
+
+
+def test_the_first_pixels_centre_is_at_zero() -> None:
+    assert np.allclose(UTM.to_world([[0, 0]]), [[500005, 4999995]])
+    assert np.allclose(UTM.corners()[0], [500000, 5000000])
+    assert np.allclose(UTM.corners()[2], [502000, 4999000])
+    assert UTM.bounds() == (500000, 4999000, 502000, 5000000)
+
+
+@given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(0.1, 100), st.floats(-3.1, 3.1), st.floats(-1e7, 1e7))
+def test_world_and_back(x: float, y: float, gsd: float, angle: float, origin: float) -> None:
+    c, s = gsd * math.cos(angle), gsd * math.sin(angle)
+    grid = Grid(10, 10, (origin, c, s, -origin, s, -c))
+    assert np.allclose(grid.to_pixel(grid.to_world([[x, y]])), [[x, y]], atol=1e-4)
+    assert grid.gsd == pytest.approx(gsd)
+
+
+@pytest.mark.parametrize("gsd", [10.0, 20.0, 33.0, 4.0])
+def test_resampling_keeps_the_footprint(gsd: float) -> None:
+    assert np.allclose(UTM.resampled(gsd).corners(), UTM.corners())
+
+
+def test_a_window_shows_the_same_world() -> None:
+    window = UTM.window(30, 20, 50, 40)
+    assert np.allclose(window.to_world([[0, 0]]), UTM.to_world([[30, 20]]))
+    assert window.shape == (40, 50)
+
+
+@pytest.mark.parametrize("text", sorted(RANGES))
+def test_range_presets(text: str) -> None:
+    assert SearchRange.parse(text) == RANGES[text]
+
+
+def test_range_in_pixels() -> None:
+    search = SearchRange.parse("37.5")
+    assert search.max_shift(1000, 500) == 37.5
+    assert search.rotation_deg == RANGES["georef"].rotation_deg
+    assert RANGES["georef"].max_shift(1000, 500) == pytest.approx(90)
+
+
+@pytest.mark.parametrize("text", ["", "far", "-3", "0", "nan", "1e9"])
+def test_bad_ranges_are_refused(text: str) -> None:
+    with pytest.raises(OptionError):
+        SearchRange.parse(text)
+
+
+def test_a_job_survives_json() -> None:
+    job = RegisterJob(LayerSource("a.tif"), LayerSource("b.tif", bands="VV", nodata=-9999.0), gsd=20.0)
+    assert from_dict(RegisterJob, json.loads(json.dumps(to_dict(job)))) == job
+
+
+def table() -> GcpTable:
+    return GcpTable(
+        reference_grid=UTM,
+        moving_grid=UTM,
+        reference_px=np.array([[1.0, 2.0], [30.5, 40.25]]),
+        moving_px=np.array([[3.0, 2.0], [31.5, 42.25]]),
+        confidence=np.array([0.9, 0.5]),
+        round_trip=np.array([0.1, np.nan]),
+        residual_px=np.array([[3.0, 4.0], [np.nan, np.nan]]),
+        enabled=np.array([True, False]),
+        role=np.array([GCP, CHECK]),
+    )
+
+
+def test_a_gcp_table_survives_json() -> None:
+    first = table()
+    second = from_dict(GcpTable, json.loads(json.dumps(to_dict(first), allow_nan=False)))
+    for field in dataclasses.fields(GcpTable):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if isinstance(a, np.ndarray):
+            assert a.dtype.kind == b.dtype.kind
+            assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        else:
+            assert a == b
+
+
+def test_displacement_is_true_minus_present_position() -> None:
+    assert np.allclose(table().displacement, [[-20, 0], [-10, 20]])
+    assert table().residual_length_px[0] == 5
+    assert table().residual_length[0] == 50
+
+
+def test_images_without_crs_have_no_displacement() -> None:
+    plain = Grid.of_pixels(200, 100)
+    bare = table().with_columns(reference_grid=plain, moving_grid=plain)
+    assert np.isnan(bare.displacement).all()
+    image = np.ones((100, 200), np.uint8)
+    assert not PreparedPair(image, image, plain, plain).is_georeferenced
+    assert PreparedPair(image, image, UTM, UTM).is_georeferenced
+
+
+def test_unknown_fields_are_named() -> None:
+    with pytest.raises(InputError, match="colour"):
+        from_dict(MatchOptions, {"colour": 3})
+
+
+def test_errors_cross_the_boundary() -> None:
+    error = error_from_code("input", "Layer 'a' is empty.", "Choose another.")
+    assert isinstance(error, InputError)
+    assert str(error) == "Layer 'a' is empty. Choose another."
+    assert isinstance(error_from_code("no such code", "x"), EngineError)
+
+
+def test_a_cancelled_reporter_raises() -> None:
+    with pytest.raises(Cancelled):
+        Reporter(is_cancelled=lambda: True).progress("anything", 0.5)
