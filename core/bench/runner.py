@@ -15,6 +15,7 @@ from typing import Any
 from ..contract import RANGES, SILENT, Cancelled, OptionError, Reporter, SearchRange, to_dict
 from .evaluate import Evaluator, Outcome, Task
 from .manifest import Manifest, Pair, check_files
+from .measures import restart_peak_memory
 from .methods import Method, MethodOptions, open_method
 from .protocols import PROTOCOLS
 from .records import PairLog, write_ties
@@ -110,6 +111,7 @@ def _outcomes(
 ) -> Iterator[Iterable[Outcome]]:
     """The outcomes in the order of the pairs, from this process or from several."""
     if options.jobs == 1:
+        restart_peak_memory()
         evaluator = Evaluator(task, make_method(options.method, options.engine), reporter)
         evaluator.warm_up(pairs[0])
         yield map(evaluator.evaluate, pairs)

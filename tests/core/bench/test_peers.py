@@ -10,7 +10,7 @@ from sarto.core.bench.protocols import cut
 from sarto.core.contract import RANGES, SILENT, OptionError
 from sarto.core.geometry import affine
 
-from .scene import landscape
+from .scene import textured
 
 
 def is_installed(name: str) -> bool:
@@ -22,7 +22,7 @@ def test_a_peer_registers_an_image_with_itself(name: str) -> None:
     """What a peer is used for here must work at least where both images show the same; all are sub-pixel then."""
     if not is_installed(name):
         pytest.skip(f"peer '{name}' is not installed (docs/peers.md)")
-    image = landscape(2, 256, 2.0)
+    image = textured(2)
     sample = cut("p", image, image, np.eye(2, 3), "georef", 0)
     assert sample.truth is not None
     method = open_method(f"peer:{name}", MethodOptions())
