@@ -194,8 +194,8 @@ def _job_of_record(args: argparse.Namespace) -> RegisterJob:
     try:
         data = json.loads(Path(args.record).read_text(encoding="utf-8"))
         job = from_dict(RegisterResult, data).job
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"'{args.record}' is not a record of a run: {error}.", "Give a record.json.") from error
+    except (OSError, ValueError, InputError) as error:
+        raise InputError(f"'{args.record}' is not a record of a run: {error}", "Give a record.json.") from error
     directory = args.directory or job.output.directory
     return replace(job, output=replace(job.output, directory=directory, overwrite=args.overwrite))
 
@@ -212,10 +212,8 @@ def _execute(
     job: RegisterJob, args: argparse.Namespace, console: Console, kinds: tuple[str, ...] | None
 ) -> RegisterResult:
     with ExitStack() as stack:
-        matcher: MatchesPairs
+        matcher: MatchesPairs = create(job.match.method)
         if args.worker:
             matcher = stack.enter_context(WorkerClient(log=console.log))
-        else:
-            matcher = create(job.match.method)
         wanted = {} if kinds is None else {"kinds": kinds}
         return run_register(job, matcher, console.reporter(), **wanted)

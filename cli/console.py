@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from types import FrameType
@@ -11,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..core.contract import Figures, RegisterResult, Reporter, to_dict
+from ..core.report import Ruler
 
 
 class Console:
@@ -78,8 +80,8 @@ def summary_lines(result: RegisterResult) -> list[str]:
 
 def figure_lines(f: Figures, result: RegisterResult) -> list[tuple[str, str]]:
     """Names and values of the figures that matter most."""
-    has_metres = result.moving_grid == result.reference_grid and bool(result.reference_grid.crs)
-    units = f" ({f.rmse_check * f.gsd:.4g} map units)" if has_metres else ""
+    metres = Ruler.of(result.reference_grid).metres_per_pixel
+    units = f" = {f.rmse_check * metres:.3g} m" if math.isfinite(metres) else ""
     return [
         ("Transform", result.transform.model),
         ("GCPs / check points", f"{f.gcps} / {f.check_points} of {f.tried} places tried"),

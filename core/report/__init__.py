@@ -1,5 +1,6 @@
 """One self-contained HTML page that shows what a registration did and how far it can be relied on."""
 
 from .page import write_report
+from .text import Ruler
 
-__all__ = ["write_report"]
+__all__ = ["Ruler", "write_report"]

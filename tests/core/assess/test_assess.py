@@ -79,7 +79,7 @@ def test_similarity_peaks_at_the_true_position() -> None:
     blocks = np.kron(rng.uniform(20, 230, (40, 40)), np.ones((8, 8)))
     reference = blocks.astype(np.uint8) + 1
     moving = np.roll(255 - reference, 4, axis=1)  # inverted contrast, moved by four pixels
-    scores = [structural_similarity(reference, moving, lambda p, s=s: p + [s, 0]) for s in (0, 2, 4, 6)]
+    scores = [structural_similarity(reference, moving, lambda p, s=s: p + np.array([s, 0])) for s in (0, 2, 4, 6)]
     assert np.argmax(scores) == 2
     assert scores[2] > 0.9 > scores[0] + 0.4
 
