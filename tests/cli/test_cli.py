@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from sarto.cli.main import build_parser, main
-from sarto.core.contract import MatchOptions, ModelOptions, OutputOptions, RadiometryOptions
 from sarto.cli.options import read_dataclass
+from sarto.core.contract import MatchOptions, ModelOptions, OutputOptions, RadiometryOptions
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 

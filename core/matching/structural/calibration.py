@@ -1,8 +1,8 @@
 """From correlation figures to probabilities: is the pose real, is a tie point right?
 
 Two logistic models. They were fitted on chips of the Sentinel training set and of other satellites under the
-bench's `georef`, `tar` and `wild` warps, against the same chips shuffled between places. `sarto bench --reliability`
-shows how well they hold on pairs that the fit has not seen (docs/benchmarks.md has the tables).
+bench's `georef`, `tar` and `wild` warps, against the same chips shuffled between places. How well they hold is
+shown by `sarto bench --reliability` (docs/benchmarks.md has the tables).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CHANCE_AGREEMENT = 0.13
 """Share of windows that agree by chance on images of different places."""
 MOST_INDEPENDENT = 40.0
 """Windows counted as independent at most: even a large scene has regional errors."""
-EVIDENCE_WEIGHTS = {"score": 35.5, "lead": 46.5, "agreement": 2.74, "margin": 126.0}
-EVIDENCE_OFFSET = -7.84
-CONFIDENCE_WEIGHTS = {"value": -1.73, "margin": 10.5, "round trip": -0.583, "residual": -0.688, "evidence": 0.275}
-CONFIDENCE_OFFSET = 0.707
+EVIDENCE_WEIGHTS = {"score": 24.6, "lead": 51.3, "agreement": 1.97, "margin": 157.0, "poses tried": -0.255}
+EVIDENCE_OFFSET = -6.46
+CONFIDENCE_WEIGHTS = {"value": -1.25, "margin": 9.31, "round trip": -0.5, "residual": -0.807, "evidence": 0.262}
+CONFIDENCE_OFFSET = 0.839
 EVIDENCE_SPAN = 6.0
 """Limit of the evidence's log-odds as an input to the confidence."""
 
@@ -62,6 +62,7 @@ def pose_evidence(
         "lead": (best - second) * size,
         "agreement": min((agreed.sum() / count - CHANCE_AGREEMENT) / spread, 8.0),
         "margin": float(np.median(windows.margin)) * size if len(windows) else 0.0,
+        "poses tried": float(np.log(search.tried)),
     }
     log_odds = EVIDENCE_OFFSET + sum(EVIDENCE_WEIGHTS[name] * value for name, value in features.items())
     return Evidence(float(log_odds), features)

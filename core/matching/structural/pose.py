@@ -96,10 +96,10 @@ class _Level:
 
     def _reach(self, lattices: Floats) -> Floats:
         """Largest share of the reference (B,) that the moving image can cover at each lattice's scale."""
-        pixels = self._copies[1.0][0].shape[-2] * self._copies[1.0][0].shape[-1]
-        return np.minimum(
-            1.0, pixels / np.abs(np.linalg.det(lattices[:, :, :2])) / (self.shape[0] * self.shape[1])
-        )
+        rows, columns = self._copies[1.0][0].shape[-2:]
+        area = rows * columns / np.abs(np.linalg.det(lattices[:, :, :2]))
+        share: Floats = np.minimum(1.0, area / (self.shape[0] * self.shape[1]))
+        return share
 
     def _groups(self, lattices: Floats, size: int) -> Iterator[tuple[npt.NDArray[np.intp], float]]:
         """Indices of lattices, `size` at a time, and the copy of the moving image that suits their scale."""
