@@ -8,7 +8,7 @@ import pytest
 from sarto.core.bench.control import chance, speckle_like
 from sarto.core.bench.manifest import read_manifest
 from sarto.core.bench.methods import Answer, Method, MethodOptions, open_method
-from sarto.core.bench.results import is_at_chance
+from sarto.core.bench.results import binomial_tail, is_at_chance
 from sarto.core.bench.runner import BenchOptions, run_bench
 from sarto.core.contract import Pixels, Reporter, SearchRange, TiePoints
 
@@ -51,6 +51,14 @@ def test_chance_of_a_shift_has_a_closed_form() -> None:
 def test_chance_has_no_meaning_without_a_range_of_truths() -> None:
     assert chance("none", (64, 64)) is None
     assert chance("shuffled", (64, 64)) is None
+
+
+def test_binomial_tail() -> None:
+    assert binomial_tail(0, 12, 0.015) == pytest.approx(1.0)
+    assert binomial_tail(1, 12, 0.015) == pytest.approx(1 - 0.985**12)
+    assert binomial_tail(12, 12, 0.5) == pytest.approx(0.5**12)
+    assert binomial_tail(30, 1000, 0.015) < 1e-3
+    assert binomial_tail(150, 2907, 0.05) == pytest.approx(0.35, abs=0.02)  # normal approximation: z = 0.35 … 0.4
 
 
 class Frame:
