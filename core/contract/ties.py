@@ -54,6 +54,8 @@ class MatchResult:
     evidence: 0…1, how strongly the images themselves support the pose: the method's own probability that
         this is not chance, calibrated on pairs of different places.
     tried: number of places where a tie point was looked for.
+    reach: pixels; tie points closer than this were measured on shared pixels, so that their errors are alike
+        (0 = independent).
     steps: what the method did, in plain words and figures, for the record.
     """
 
@@ -62,6 +64,7 @@ class MatchResult:
     pose: Floats
     evidence: float
     tried: int
+    reach: float = 0.0
     steps: dict[str, Any] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@
 Imports the contract and numpy only, so that a GCP table in QGIS can refit while the user edits it.
 """
 
-from .check_points import spatial_blocks, split_check_points
+from .check_points import independent_count, spatial_blocks, split_check_points
 from .fitting import fit, from_record, leave_one_out, minimum_points
 from .refit import Summary, loo_rmse, refit, summary
 from .selection import LADDER, ModelChoice, ModelScore, choose_model
@@ -19,6 +19,7 @@ __all__ = [
     "choose_model",
     "fit",
     "from_record",
+    "independent_count",
     "leave_one_out",
     "loo_rmse",
     "minimum_points",

@@ -40,6 +40,18 @@ def _bisect(
     _bisect(points, order[cut:], first + half, count - half, labels)
 
 
+def independent_count(xy: npt.ArrayLike, reach: float) -> int:
+    """How many points (N, 2) tell something of their own: cells of side `reach` pixels that hold one.
+
+    Points closer than `reach` were measured on shared pixels. reach = 0: every point counts.
+    """
+    points = as_points(xy, "tie point")
+    if reach <= 0 or not len(points):
+        return len(points)
+    cells = np.floor((points - points.min(axis=0)) / reach)
+    return len(np.unique(cells, axis=0))
+
+
 def split_check_points(xy: npt.ArrayLike, share: float, seed: int = 0) -> Flags:
     """(N,) true for the points to hold back as check points: one at random from each of N · share blocks.
 

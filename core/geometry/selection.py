@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract import Flags, Floats, InputError, ModelOptions, Points
-from .check_points import spatial_blocks
+from .check_points import independent_count, spatial_blocks
 from .fitting import fit, minimum_points
 from .frame import as_points
 
@@ -54,6 +54,7 @@ def choose_model(
     tolerance: float = ModelOptions.tolerance_px,
     candidates: tuple[str, ...] = LADDER,
     smoothing: float = ModelOptions.smoothing,
+    reach: float = 0.0,
 ) -> ModelChoice:
     """Take the simplest model that is not clearly worse than the best.
 
@@ -63,12 +64,14 @@ def choose_model(
     The measure is the error in left-out spatial blocks of GCPs (cross-validation). A model is clearly worse
     if its error is 12 % larger *and* the difference exceeds two standard errors over the blocks (the
     one-standard-error rule of Breiman et al. 1984, stricter). Only models are tried that have three GCPs
-    for each that they need at least. With fewer than three GCPs, a shift is taken.
+    for each that they need at least; GCPs closer than `reach` pixels share their errors and count as one.
+    With fewer than three GCPs, a shift is taken.
     """
     r, m = as_points(reference, "reference"), as_points(moving, "moving")
     held = np.zeros(len(r), dtype=np.bool_) if is_check is None else np.asarray(is_check, dtype=np.bool_)
     gcps = np.flatnonzero(~held)
-    tried = [c for c in candidates if _enough(c, len(gcps))]
+    independent = independent_count(r[gcps], reach)
+    tried = [c for c in candidates if _enough(c, independent)]
     if not tried:
         return ModelChoice(min(candidates, key=_parameters), ())
     errors = _block_errors(r[gcps], m[gcps], tried, smoothing, _CLIP * tolerance)

@@ -88,7 +88,12 @@ def conclude(
     scores: tuple[dict[str, object], ...] = ()
     if model == "auto":
         choice = choose_model(
-            table.reference_px, table.moving_px, held, options.tolerance_px, smoothing=options.smoothing
+            table.reference_px,
+            table.moving_px,
+            held,
+            options.tolerance_px,
+            smoothing=options.smoothing,
+            reach=match.reach,
         )
         model, scores = choice.model, tuple(vars(score) for score in choice.scores)
     try:

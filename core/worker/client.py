@@ -277,8 +277,7 @@ def _result(reply: Message, ties_path: str) -> MatchResult:
             raise ValueError(f"pose has shape {pose.shape}")
         evidence, tried = reply["evidence"], int(reply["tried"])
         steps = dict(reply.get("steps") or {})
-        return MatchResult(
-            ties, inliers, pose, float("nan") if evidence is None else float(evidence), tried, steps
-        )
+        known = float("nan") if evidence is None else float(evidence)
+        return MatchResult(ties, inliers, pose, known, tried, float(reply.get("reach") or 0.0), steps)
     except (KeyError, TypeError, ValueError) as error:
         raise EngineError(f"The matching engine's result is not complete: {error}.", "Run it again.") from error

@@ -168,7 +168,8 @@ class Server:
         path = ties_path(prefix)
         write_ties(path, found.ties, found.inliers)
         progress.flush()
-        rest = {"pose": found.pose, "evidence": found.evidence, "tried": found.tried, "steps": found.steps}
+        rest = {"pose": found.pose, "evidence": found.evidence, "tried": found.tried}
+        rest |= {"reach": found.reach, "steps": found.steps}
         return {"ties": path, **to_dict(rest)}
 
     def _logger(self, number: Any) -> Callable[[str], None]:

@@ -124,4 +124,5 @@ def _conclude(
         "overlap of the images": round(placing.overlap_share, 4),
         "evidence from": {key: round(value, 4) for key, value in evidence.features.items()},
     }
-    return MatchResult(ties, agreed, pose, evidence.probability, len(windows), steps)
+    reach = 2.0 * _half_side(task) + 1
+    return MatchResult(ties, agreed, pose, evidence.probability, len(windows), reach, steps)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sarto.core.contract import OptionError
-from sarto.core.geometry import spatial_blocks, split_check_points
+from sarto.core.geometry import independent_count, spatial_blocks, split_check_points
 
 
 @given(st.integers(0, 500), st.integers(0, 120), st.floats(0, 0.5))
@@ -53,3 +53,10 @@ def test_blocks_are_equally_full_and_compact():
     assert len(sizes) == 16
     assert sizes.max() - sizes.min() <= 2
     assert max(np.ptp(xy[blocks == b], axis=0).max() for b in range(16)) < 400
+
+
+def test_points_that_share_pixels_count_once():
+    xy = np.stack(np.meshgrid(np.arange(0.0, 192, 16), np.arange(0.0, 192, 16)), axis=-1).reshape(-1, 2)
+    assert independent_count(xy, 0) == 144
+    assert independent_count(xy, 65) == 9
+    assert independent_count(xy[:0], 65) == 0

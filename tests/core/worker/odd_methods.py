@@ -18,7 +18,7 @@ def result(count: int, **steps: object) -> MatchResult:
     reference = rng.uniform(0, 500, (count, 2))
     ties = TiePoints(reference, reference + 1.25, rng.uniform(0, 1, count), rng.uniform(0, 1, count))
     pose = np.array([[1.0, 0.0, 1.25], [0.0, 1.0, 1.25]])
-    return MatchResult(ties, np.arange(count) % 3 > 0, pose, 0.75, count + 5, dict(steps))
+    return MatchResult(ties, np.arange(count) % 3 > 0, pose, 0.75, count + 5, steps=dict(steps))
 
 
 class Echo:
