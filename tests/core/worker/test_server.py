@@ -224,7 +224,7 @@ def test_no_orphan_when_the_parent_is_killed(python_for, gone, tmp_path, stdin_s
             subprocess.Popen(["sleep", "20"], pass_fds=[handle])
         image = np.ones((9, 9), np.uint8)
         task = MatchTask(image, image, SearchRange(), MatchOptions(method="deaf", points=60))
-        client.match(task, reporter=Reporter(lambda *_: print(client.pid, flush=True)))
+        client.match(task, reporter=Reporter(lambda *_: print(client.pid, flush=True)), workdir={str(tmp_path)!r})
         """)
     )
     process = subprocess.Popen([sys.executable, str(parent)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
