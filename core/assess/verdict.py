@@ -18,20 +18,23 @@ class Rules:
     """Limits of the verdict, each with a value for 'trusted' and one for 'usable with care'.
 
     evidence: set on pairs of different places so that fewer than 1 % of them are trusted (docs/benchmarks.md).
-    error_px: check-point RMSE. coverage: share of the overlap. points: GCPs and check points together.
+    error_px: check-point RMSE. points: GCPs and check points together. coverage: share of the overlap; a stiff
+    model (shift, similarity) cannot bend where there are no GCPs and needs less of it.
     """
 
-    evidence: tuple[float, float] = (0.80, 0.50)
+    evidence: tuple[float, float] = (0.50, 0.20)
     error_px: tuple[float, float] = (2.5, 4.0)
     coverage: tuple[float, float] = (0.60, 0.25)
+    coverage_stiff: tuple[float, float] = (0.35, 0.15)
     points: tuple[int, int] = (12, 8)
 
 
 RULES = Rules()
+STIFF = ("shift", "similarity")
 
 
-def judge(figures: Figures, rules: Rules = RULES) -> Assessment:
-    """Verdict for the figures of one registration."""
+def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
+    """Verdict for the figures of one registration. model: the transform that was fitted."""
     doubts: list[tuple[int, str]] = []  # (grade that it allows: 1 = with care, 2 = not trusted; reason)
     praise: list[str] = []
 
@@ -61,7 +64,7 @@ def judge(figures: Figures, rules: Rules = RULES) -> Assessment:
     )
     check(
         f.coverage,
-        rules.coverage,
+        rules.coverage_stiff if model in STIFF else rules.coverage,
         True,
         f"GCPs lie near only {f.coverage:.0%} of the overlap; elsewhere the result is extrapolated.",
         f"GCPs cover {f.coverage:.0%} of the overlap.",

@@ -104,7 +104,7 @@ def conclude(
     reporter.progress("Assessing", 0.5)
     leave_one_out = loo_rmse(table, model, options.smoothing)
     figures = measure(pair, match, table, transform, leave_one_out)
-    return Solution(match, transform, table, judge(figures), scores)
+    return Solution(match, transform, table, judge(figures, model), scores)
 
 
 def measure(
@@ -165,4 +165,4 @@ def _without_fit(pair: PreparedPair, match: MatchResult, table: GcpTable) -> Sol
         residual_px=transform.residuals(table.reference_px, table.moving_px),
     )
     figures = measure(pair, match, table, transform, float("nan"))
-    return Solution(match, transform, table, judge(figures))
+    return Solution(match, transform, table, judge(figures, transform.model))

@@ -14,7 +14,8 @@ from .. import imaging
 from ..correlate import Peaks, correlate, find_peaks
 from .maps import SUPPORT, structure_maps
 
-BATCH_PIXELS = 8e5
+BATCH_PIXELS = 2e5
+"""Pixels a map worked on at once: larger tensors leave the processor's cache, and cost page faults."""
 MIN_SHARE = 0.35
 """Least share of a window that must be valid in both images."""
 

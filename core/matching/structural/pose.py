@@ -36,7 +36,7 @@ KEPT = (12, 6, 3)
 """Poses kept after the grid, at the first and at the second refinement."""
 MIN_OVERLAP = 0.4
 """Least overlap, as a share of what is possible at a scale."""
-BATCH_PIXELS = 6e5
+BATCH_PIXELS = 2e5
 COPY_STEPS = (1.4, 2.0)
 """Further reductions of the moving image, for poses that show it smaller: else its speckle would alias."""
 

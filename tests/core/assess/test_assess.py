@@ -33,7 +33,7 @@ def same(points: Points) -> Points:
 
 
 def test_good_figures_are_trusted() -> None:
-    assessment = judge(GOOD)
+    assessment = judge(GOOD, "affine")
     assert assessment.verdict is Verdict.TRUSTED
     assert len(assessment.reasons) == 4
 
@@ -41,7 +41,7 @@ def test_good_figures_are_trusted() -> None:
 @pytest.mark.parametrize(
     ("name", "careful", "bad", "word"),
     [
-        ("evidence", 0.7, 0.1, "places"),
+        ("evidence", 0.3, 0.1, "places"),
         ("rmse_check", 3.0, 9.0, "Check points"),
         ("coverage", 0.5, 0.1, "overlap"),
         ("gcps", 4, 2, "tie point"),
@@ -49,14 +49,14 @@ def test_good_figures_are_trusted() -> None:
 )
 def test_each_weakness_lowers_the_verdict_and_is_named(name: str, careful: float, bad: float, word: str) -> None:
     for value, verdict in ((careful, Verdict.CARE), (bad, Verdict.NOT_TRUSTED)):
-        assessment = judge(dataclasses.replace(GOOD, check_points=5, **{name: value}))
+        assessment = judge(dataclasses.replace(GOOD, check_points=5, **{name: value}), "affine")
         assert assessment.verdict is verdict
         assert any(word in reason for reason in assessment.reasons)
 
 
 @pytest.mark.parametrize("name", ["evidence", "rmse_check", "coverage"])
 def test_what_could_not_be_measured_is_not_trusted(name: str) -> None:
-    assert judge(dataclasses.replace(GOOD, **{name: float("nan")})).verdict is Verdict.NOT_TRUSTED
+    assert judge(dataclasses.replace(GOOD, **{name: float("nan")}), "affine").verdict is Verdict.NOT_TRUSTED
 
 
 def test_bilinear_interpolates_and_knows_nodata() -> None:
@@ -101,3 +101,9 @@ def test_coverage_counts_the_overlap_only() -> None:
     assert coverage(half, image, same, left) == 1
     assert coverage(image, image, same, left) < 0.7
     assert coverage(image, image, same, np.zeros((0, 2))) == 0
+
+
+def test_a_stiff_model_needs_less_coverage() -> None:
+    sparse = dataclasses.replace(GOOD, coverage=0.4)
+    assert judge(sparse, "similarity").verdict is Verdict.TRUSTED
+    assert judge(sparse, "poly2").verdict is Verdict.CARE
