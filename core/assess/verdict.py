@@ -23,9 +23,9 @@ class Rules:
     """
 
     evidence: tuple[float, float] = (0.50, 0.20)
-    error_px: tuple[float, float] = (2.5, 4.0)
+    error_px: tuple[float, float] = (3.0, 5.0)
     coverage: tuple[float, float] = (0.60, 0.25)
-    coverage_stiff: tuple[float, float] = (0.35, 0.15)
+    coverage_stiff: tuple[float, float] = (0.30, 0.15)
     points: tuple[int, int] = (12, 8)
 
 

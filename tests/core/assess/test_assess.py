@@ -42,7 +42,7 @@ def test_good_figures_are_trusted() -> None:
     ("name", "careful", "bad", "word"),
     [
         ("evidence", 0.3, 0.1, "places"),
-        ("rmse_check", 3.0, 9.0, "Check points"),
+        ("rmse_check", 4.0, 9.0, "Check points"),
         ("coverage", 0.5, 0.1, "overlap"),
         ("gcps", 4, 2, "tie point"),
     ],
