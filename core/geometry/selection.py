@@ -16,6 +16,7 @@ LADDER = ("shift", "similarity", "affine", "homography", "poly2", "poly3", "tps"
 """Models that 'auto' considers, simplest first."""
 
 _POINTS_PER_MINIMUM = 3  # GCPs wanted for each GCP that the model needs at least
+_STRAIGHT = ("shift", "similarity", "affine")  # cannot bend to errors that neighbouring GCPs share
 _TPS_POINTS = 30  # a spline is as flexible as a poly3
 _GAIN = 1.12  # a more complex model must lower the held-out error by 12 %
 _WORTH = 0.3  # pixels: it must explain at least this much; neighbouring windows share pixels and so some error
@@ -64,14 +65,15 @@ def choose_model(
     The measure is the error in left-out spatial blocks of GCPs (cross-validation). A model is clearly worse
     if its error is 12 % larger *and* the difference exceeds two standard errors over the blocks (the
     one-standard-error rule of Breiman et al. 1984, stricter). Only models are tried that have three GCPs
-    for each that they need at least; GCPs closer than `reach` pixels share their errors and count as one.
+    for each that they need at least; for models that can bend, GCPs closer than `reach` pixels, whose errors
+    are alike, count as one.
     With fewer than three GCPs, a shift is taken.
     """
     r, m = as_points(reference, "reference"), as_points(moving, "moving")
     held = np.zeros(len(r), dtype=np.bool_) if is_check is None else np.asarray(is_check, dtype=np.bool_)
     gcps = np.flatnonzero(~held)
     independent = independent_count(r[gcps], reach)
-    tried = [c for c in candidates if _enough(c, independent)]
+    tried = [c for c in candidates if _enough(c, len(gcps) if c in _STRAIGHT else independent)]
     if not tried:
         return ModelChoice(min(candidates, key=_parameters), ())
     errors = _block_errors(r[gcps], m[gcps], tried, smoothing, _CLIP * tolerance)

@@ -80,3 +80,20 @@ def test_collinear_points_fall_back():
     reference = np.column_stack([x, x])
     moving = reference @ [[0.999, 0.02], [-0.02, 0.999]] + 5
     assert choose_model(reference, moving).model == "similarity"
+
+
+def test_a_small_rotated_image_is_not_forced_into_a_shift():
+    """All points share pixels, yet a rotation is plain to see."""
+    axis = np.arange(8.0, 128, 16)
+    reference = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    c, s = np.cos(0.4), np.sin(0.4)
+    moving = reference @ np.array([[c, s], [-s, c]]) + 5
+    assert choose_model(reference, moving, reach=65).model == "similarity"
+
+
+def test_a_bend_within_shared_pixels_is_not_believed():
+    axis = np.arange(8.0, 128, 8)
+    reference = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    moving = reference + np.stack([np.sin(reference[:, 1] / 15), np.cos(reference[:, 0] / 15)], axis=1)
+    assert choose_model(reference, moving).model not in ("shift", "similarity", "affine")
+    assert choose_model(reference, moving, reach=65).model in ("shift", "similarity", "affine")
