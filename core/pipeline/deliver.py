@@ -34,6 +34,11 @@ def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) 
     return {kind: str(Path(directory) / FILES[kind]) for kind in kinds}
 
 
+def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair) -> tuple[str, ...]:
+    """The kinds that the pair allows: GeoJSON knows longitudes and latitudes only."""
+    return tuple(kind for kind in kinds if kind != "geojson" or pair.reference_grid.crs)
+
+
 def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kinds: tuple[str, ...]) -> None:
     """Fail before any work where the results could not be written. Raises OutputError."""
     if not str(directory):

@@ -20,7 +20,7 @@ from ..contract import (
     SearchRange,
 )
 from ..raster import prepare
-from .deliver import FILES, check_output, planned_files, staging, write_results
+from .deliver import FILES, check_output, planned_files, possible_kinds, staging, write_results
 from .solve import MatchesPairs, Solution, solve
 
 
@@ -42,6 +42,7 @@ def register(
     with _scratch() as scratch:
         pair = prepare(job, reporter, Path(scratch))
         solution = solve(pair, matcher, SearchRange.parse(job.match.range), job.match, job.model, reporter)
+        kinds = possible_kinds(kinds, pair)
         result = describe(job, pair, solution, kinds, time.monotonic() - started)
         if kinds:
             with staging(job.output.directory, job.output.overwrite) as folder:
