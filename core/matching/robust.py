@@ -63,7 +63,7 @@ def _neighbour_consensus(reference: Points, moving: Points, tolerance: float, se
     rough = _magsac(reference, moving, "affine", 4 * tolerance, seed)
     if rough.sum() < MIN_POINTS:
         return rough
-    fitted = fit_affine(reference[rough], moving[rough])
+    fitted = fit_pose(reference[rough], moving[rough])
     rest = moving - affine.apply(fitted, reference)
     keep: Flags = rough.copy()
     for _ in range(2):
@@ -78,7 +78,7 @@ def _neighbour_consensus(reference: Points, moving: Points, tolerance: float, se
     return keep
 
 
-def fit_affine(reference: Points, moving: Points, weights: Floats | None = None) -> Floats:
+def fit_pose(reference: Points, moving: Points, weights: Floats | None = None) -> Floats:
     """Least-squares affine (2, 3); with fewer than 12 points a similarity, which they can still support."""
     weight = np.ones(len(reference)) if weights is None else weights
     root = np.sqrt(weight / weight.sum())[:, None]

@@ -11,7 +11,7 @@ from ...contract import SILENT, Flags, Floats, MatchResult, Points, Reporter, Ti
 from ..device import with_fallback
 from ..placing import Placing, as_points
 from ..protocol import MatchTask
-from ..robust import MIN_POINTS, consensus, fit_affine
+from ..robust import MIN_POINTS, consensus, fit_pose
 from .calibration import pose_evidence, tie_confidence
 from .local import WindowPlan, Windows, match_windows
 from .pose import FINE_SIDE, PoseSearch, search_pose
@@ -78,7 +78,7 @@ def _updated_pose(pose: Floats, windows: Windows, task: MatchTask, factor: float
     agreed = consensus(good.reference, good.moving, "affine", task.tolerance_px * factor, task.options.seed)
     if agreed.sum() < max(2 * MIN_POINTS, 0.15 * len(windows)):
         return pose
-    return fit_affine(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
+    return fit_pose(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
 
 
 def _spread(
@@ -109,7 +109,7 @@ def _conclude(
     good = windows.select(_accepted(windows))
     agreed = consensus(good.reference, good.moving, task.model, task.tolerance_px, task.options.seed)
     if agreed.sum() >= MIN_POINTS:
-        pose = fit_affine(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
+        pose = fit_pose(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
     shrink = max(1.0, max(task.reference.shape) / FINE_SIDE) ** 2
     overlap = placing.overlap_share * task.reference.size / shrink
     window = (2.0 * _half_side(task) + 1) ** 2 / shrink

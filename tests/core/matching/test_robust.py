@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sarto.core.geometry import affine
-from sarto.core.matching.robust import consensus, fit_affine
+from sarto.core.matching.robust import consensus, fit_pose
 
 
 def points(count: int, seed: int = 0) -> np.ndarray:
@@ -56,4 +56,4 @@ def test_points_on_a_line_do_not_crash() -> None:
 def test_fit_recovers_a_similarity(count: int) -> None:
     truth = affine.similarity(20.0, 0.8, (10, 20), (400, 300))
     reference = points(count, 7)
-    assert np.allclose(fit_affine(reference, affine.apply(truth, reference)), truth, atol=1e-6)
+    assert np.allclose(fit_pose(reference, affine.apply(truth, reference)), truth, atol=1e-6)
