@@ -10,6 +10,7 @@ from .gcp_files import write_csv, write_geojson, write_points
 from .gcp_reading import StoredGcps, read_gcps
 from .gcp_table import SourcePositions, moving_source_pixels, source_positions
 from .geopackage import write_gpkg
+from .inputs import input_files
 from .png import encode_png
 from .prepare import prepare
 from .radiometry import detect_sar_kind, to_db, to_uint8
@@ -24,6 +25,7 @@ __all__ = [
     "StoredGcps",
     "detect_sar_kind",
     "encode_png",
+    "input_files",
     "moving_source_pixels",
     "prepare",
     "read_gcps",

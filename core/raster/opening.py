@@ -23,9 +23,9 @@ def open_raster(source: LayerSource) -> Any:
     """
     if not source.source.strip():
         raise InputError("No layer is chosen.", "Choose a raster layer or file.")
-    if _WEB_SOURCE.search(source.source):
+    if is_web_source(source.source):
         raise _web_error(source)
-    name, options = _split(source.source)
+    name, options = split_source(source.source)
     dataset = _open(name, options, source)
     if dataset.GetDriver().ShortName in _WEB_DRIVERS:
         raise _web_error(source)
@@ -36,7 +36,12 @@ def open_raster(source: LayerSource) -> Any:
     return dataset
 
 
-def _split(text: str) -> tuple[str, list[str]]:
+def is_web_source(text: str) -> bool:
+    """Whether a QGIS source string means a web service."""
+    return bool(_WEB_SOURCE.search(text))
+
+
+def split_source(text: str) -> tuple[str, list[str]]:
     """QGIS's `path|key=value|…` → GDAL name and open options."""
     name, *parts = text.split("|")
     options = []
