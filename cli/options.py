@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any, TypeVar
 
-from ..core.contract import LayerSource, MatchOptions, ModelOptions, OutputOptions, RadiometryOptions
+from ..core.contract import LayerSource, MatchOptions, ModelOptions, OutputOptions, RadiometryOptions, limits
 
 T = TypeVar("T")
 
@@ -26,7 +26,9 @@ def add_dataclass(
         if isinstance(f.default, bool):
             group.add_argument(flag, dest=f.name, action="store_true", help=text)
             continue
-        shown = "" if f.default in ("", None) else f" (default: {f.default})"
+        facts = [] if f.default in ("", None) else [f"default: {f.default}"]
+        facts += [limits(f.metadata)] if limits(f.metadata) else []
+        shown = f" ({'; '.join(facts)})" if facts else ""
         group.add_argument(
             flag,
             dest=f.name,

@@ -27,6 +27,8 @@ from .options import (
     RadiometryOptions,
     RegisterJob,
     SearchRange,
+    check_options,
+    limits,
 )
 from .pair import Pixels, PreparedPair
 from .progress import SILENT, Reporter
@@ -69,7 +71,9 @@ __all__ = [
     "TiePoints",
     "TransformRecord",
     "Verdict",
+    "check_options",
     "error_from_code",
     "from_dict",
+    "limits",
     "to_dict",
 ]

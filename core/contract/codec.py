@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from .errors import InputError
+from .options import is_of_kind, kind_in_words
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ def to_dict(value: Any) -> Any:
 def from_dict(kind: type[T], data: Any) -> T:
     """Rebuild a dataclass from `to_dict`'s output. Unknown keys are refused by name.
 
-    Raises InputError where the data do not fit.
+    Raises InputError naming the field where the data do not fit.
     """
     if not isinstance(data, dict):
         raise InputError(f"Expected the fields of {kind.__name__}, found {type(data).__name__}.")
@@ -46,8 +47,14 @@ def from_dict(kind: type[T], data: Any) -> T:
     unknown = sorted(set(data) - names)
     if unknown:
         raise InputError(f"{kind.__name__} has no field '{unknown[0]}'.", "Was the file edited by hand?")
+    values = {}
+    for name, value in data.items():
+        try:
+            values[name] = _decode(hints[name], value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"The fields of {kind.__name__} do not fit: '{name}': {error}.") from error
     try:
-        return kind(**{name: _decode(hints[name], value) for name, value in data.items()})
+        return kind(**values)
     except (TypeError, ValueError) as error:
         raise InputError(f"The fields of {kind.__name__} do not fit: {error}.") from error
 
@@ -62,17 +69,25 @@ def _decode(hint: Any, value: Any) -> Any:
         scalar = get_args(get_args(hint)[1])[0]
         return _decode_array(scalar, value)
     if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"{value!r} is no list")
         args = get_args(hint)
         inner = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
         return tuple(_decode(a, v) for a, v in zip(inner, value, strict=True))
     if origin is dict:
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is no table of names and values")
         return dict(value)
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value)  # type: ignore[arg-type]
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
-    if hint is float:
-        return math.nan if value is None else float(value)
+    if hint is float and value is None:
+        return math.nan
+    if hint in (bool, int, float, str):
+        if not is_of_kind(hint, value):
+            raise TypeError(f"{value!r} is not {kind_in_words(hint)}")
+        return float(value) if hint is float else value
     return value
 
 

@@ -1,20 +1,86 @@
 """What the user can choose: one dataclass per concept, the only home of each default.
 
 The CLI, the Processing algorithms and the dock are generated from these fields: `metadata["help"]` is the
-tooltip, `metadata["choices"]` the allowed values.
+tooltip, `metadata["choices"]` the allowed values, `metadata["minimum"]` and `metadata["maximum"]` the limits.
+`check_options` holds values against them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from .errors import OptionError
 
 
-def option(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with a help text and, if it is an enumeration, its values."""
-    return field(default=default, metadata={"help": help, "choices": choices})
+def option(
+    default: Any,
+    help: str,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A dataclass field with a help text and, where they apply, its values or its limits (inclusive)."""
+    metadata = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata=metadata)
+
+
+def limits(metadata: Mapping[str, Any]) -> str:
+    """The limits of an option in words, "" where it has none."""
+    low, high = metadata.get("minimum"), metadata.get("maximum")
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"
+
+
+def check_options(options: Any) -> None:
+    """Hold every option of a dataclass, and of the dataclasses in it, against its type, choices and limits.
+
+    Raises OptionError naming the option, its value and what is allowed. NaN is outside all limits.
+    """
+    hints = get_type_hints(type(options))
+    for f in fields(options):
+        value = getattr(options, f.name)
+        if is_dataclass(value):
+            check_options(value)
+        else:
+            _check_value(f.name, value, hints[f.name], f.metadata)
+    together = getattr(options, "check_together", None)
+    if together is not None:
+        together()
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def is_of_kind(kind: Any, value: Any) -> bool:
+    """Whether a value is a bool, int, float or str as meant: whole numbers are numbers, flags are not."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def kind_in_words(kind: type) -> str:
+    return _WORDS[kind]
+
+
+def _check_value(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> None:
+    kinds = get_args(hint) or (hint,)
+    if value is None and type(None) in kinds:
+        return
+    kind = next(k for k in kinds if k is not type(None))
+    if kind not in _WORDS or not is_of_kind(kind, value):
+        raise OptionError(f"Option '{name}' is {value!r}.", f"Give {_WORDS.get(kind, 'its fields')}.")
+    choices = metadata.get("choices")
+    if choices and value not in choices:
+        raise OptionError(f"Option '{name}' is {value!r}.", f"Use one of {', '.join(choices)}.")
+    low, high = metadata.get("minimum"), metadata.get("maximum")
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        raise OptionError(f"Option '{name}' is {value}, which is outside its limits.", f"Use {limits(metadata)}.")
 
 
 @dataclass(frozen=True)
@@ -47,8 +113,16 @@ class RadiometryOptions:
     speckle: str = option(
         "none", "Speckle filter before matching (matching averages speckle itself).", ("none", "refined-lee")
     )
-    low_percentile: float = option(1.0, "Percentile of valid pixels shown black.")
-    high_percentile: float = option(99.0, "Percentile of valid pixels shown white.")
+    low_percentile: float = option(1.0, "Percentile of valid pixels shown black.", minimum=0, maximum=100)
+    high_percentile: float = option(99.0, "Percentile of valid pixels shown white.", minimum=0, maximum=100)
+
+    def check_together(self) -> None:
+        """Raises OptionError where black is not below white."""
+        if not self.low_percentile < self.high_percentile:
+            raise OptionError(
+                f"Option 'low_percentile' is {self.low_percentile:g}, 'high_percentile' {self.high_percentile:g}.",
+                "The low one must be below the high one.",
+            )
 
 
 @dataclass(frozen=True)
@@ -105,9 +179,13 @@ class MatchOptions:
         "How far the layers may be apart: 'georef' (a shift of up to 9 % of the image, slight rotation), "
         "'tar', 'promptmid', 'wild' (any rotation, half to twice the size), or a number of pixels.",
     )
-    points: int = option(400, "About how many tie points to look for in a large scene.")
+    points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
     device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
-    seed: int = option(0, "Random seed; the same seed gives the same result.")
+    seed: int = option(0, "Random seed; the same seed gives the same result.", minimum=0, maximum=2_147_483_647)
+
+    def check_together(self) -> None:
+        """Raises OptionError for an unknown search range."""
+        SearchRange.parse(self.range)
 
 
 @dataclass(frozen=True)
@@ -115,9 +193,13 @@ class ModelOptions:
     """Which transform is fitted and how it is checked."""
 
     model: str = option("auto", "Transform; 'auto' takes the simplest that the check points support.", MODELS)
-    tolerance_px: float = option(3.0, "Tie points further than this from the consensus are rejected (pixels).")
-    check_share: float = option(0.25, "Share of the tie points held back as check points.")
-    smoothing: float = option(1.0, "Thin-plate spline only: smoothing, 0 passes through every point.")
+    tolerance_px: float = option(
+        3.0, "Tie points further than this from the consensus are rejected (pixels).", minimum=0.1, maximum=100
+    )
+    check_share: float = option(0.25, "Share of the tie points held back as check points.", minimum=0, maximum=0.5)
+    smoothing: float = option(
+        1.0, "Thin-plate spline only: smoothing, 0 passes through every point.", minimum=0, maximum=1_000_000
+    )
 
 
 RESAMPLING = ("nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average")
@@ -153,3 +235,8 @@ class RegisterJob:
     match: MatchOptions = field(default_factory=MatchOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+
+    def check_together(self) -> None:
+        """Raises OptionError for a GSD that is none."""
+        if self.gsd is not None and not (math.isfinite(self.gsd) and self.gsd > 0):
+            raise OptionError(f"Option 'gsd' is {self.gsd:g}.", "Use a number above 0.")

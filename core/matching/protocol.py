@@ -28,10 +28,13 @@ class MatchTask:
 
     @property
     def max_shift(self) -> float:
-        """Largest shift of the centre in pixels. Images of different size have that much more room."""
+        """Largest shift of the centre in pixels. Images of different size have that much more room.
+
+        Never more than the longer side of the reference and that room: beyond it nothing overlaps.
+        """
         rows, columns = self.reference.shape
         room = max(abs(rows - self.moving.shape[0]), abs(columns - self.moving.shape[1])) / 2
-        return self.search.max_shift(columns, rows) + room
+        return min(self.search.max_shift(columns, rows), float(max(rows, columns))) + room
 
 
 class Matcher(Protocol):

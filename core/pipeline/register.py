@@ -18,6 +18,7 @@ from ..contract import (
     RegisterResult,
     Reporter,
     SearchRange,
+    check_options,
 )
 from ..raster import prepare
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, write_results
@@ -33,9 +34,10 @@ def register(
     """Run a job and write its results into `job.output.directory`.
 
     kinds: which results are written (see `deliver.FILES`); all by default, none for a mere assessment.
-    Raises InputError, NoMatchError, OutputError, EngineError or Cancelled; then nothing is left behind.
+    Raises OptionError, InputError, NoMatchError, OutputError, EngineError or Cancelled; nothing is then left.
     """
     started = time.monotonic()
+    check_options(job)
     job = with_absolute_paths(job)
     if kinds:
         check_output(job.output.directory, job.output.overwrite, [job.reference.source, job.moving.source], kinds)

@@ -76,7 +76,7 @@ def _find(dataset: Any, text: str, source: LayerSource) -> int:
     names = _names(dataset)
     if text.upper() in names:
         return names[text.upper()]
-    if text.isdigit() and 1 <= int(text) <= dataset.RasterCount:
+    if text.isdecimal() and 1 <= int(text) <= dataset.RasterCount:
         return int(text)
     known = f"1 to {dataset.RasterCount}" + (f" or {', '.join(names)}" if names else "")
     raise InputError(f"Layer '{source.label}' has no band '{text}'.", f"Its bands are {known}.")

@@ -21,11 +21,15 @@ from sarto.core.contract import (
     InputError,
     LayerSource,
     MatchOptions,
+    ModelOptions,
     OptionError,
+    OutputOptions,
     PreparedPair,
+    RadiometryOptions,
     RegisterJob,
     Reporter,
     SearchRange,
+    check_options,
     error_from_code,
     from_dict,
     to_dict,
@@ -139,3 +143,74 @@ def test_errors_cross_the_boundary() -> None:
 def test_a_cancelled_reporter_raises() -> None:
     with pytest.raises(Cancelled):
         Reporter(is_cancelled=lambda: True).progress("anything", 0.5)
+
+
+LAYERS = LayerSource("a.tif"), LayerSource("b.tif")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (MatchOptions(seed=-1), "seed"),
+        (MatchOptions(seed=2**31), "seed"),
+        (MatchOptions(points=9), "points"),
+        (MatchOptions(points=20001), "points"),
+        (MatchOptions(points=400.0), "points"),  # type: ignore[arg-type]
+        (MatchOptions(points=True), "points"),
+        (MatchOptions(range="far"), "far"),
+        (MatchOptions(range=None), "range"),  # type: ignore[arg-type]
+        (MatchOptions(device="tpu"), "device"),
+        (ModelOptions(model="spline"), "model"),
+        (ModelOptions(tolerance_px=math.nan), "tolerance_px"),
+        (ModelOptions(tolerance_px=0.0), "tolerance_px"),
+        (ModelOptions(check_share=0.6), "check_share"),
+        (ModelOptions(smoothing=math.inf), "smoothing"),
+        (ModelOptions(smoothing="1"), "smoothing"),  # type: ignore[arg-type]
+        (RadiometryOptions(sar_kind="sonar"), "sar_kind"),
+        (RadiometryOptions(low_percentile=-1), "low_percentile"),
+        (RadiometryOptions(low_percentile=60.0, high_percentile=60.0), "high_percentile"),
+        (OutputOptions(overwrite="no"), "overwrite"),  # type: ignore[arg-type]
+        (RegisterJob(*LAYERS, gsd=0.0), "gsd"),
+        (RegisterJob(*LAYERS, gsd=math.nan), "gsd"),
+        (RegisterJob(LAYERS[0], LayerSource("b.tif", nodata="x")), "nodata"),  # type: ignore[arg-type]
+        (RegisterJob(*LAYERS, match=MatchOptions(points=0)), "points"),
+        (RegisterJob(*LAYERS, match=None), "match"),  # type: ignore[arg-type]
+    ],
+)
+def test_options_outside_their_limits_are_named(options: object, name: str) -> None:
+    with pytest.raises(OptionError, match=name):
+        check_options(options)
+
+
+def test_options_at_their_limits_are_taken() -> None:
+    check_options(RegisterJob(LAYERS[0], LayerSource("b.tif", nodata=math.nan), gsd=10))
+    check_options(MatchOptions(points=10, seed=2**31 - 1, range="50"))
+    check_options(ModelOptions(tolerance_px=100, check_share=0, smoothing=0))
+    check_options(RadiometryOptions(low_percentile=0, high_percentile=100))
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"points": "400"}, "points"),
+        ({"points": 3.5}, "points"),
+        ({"points": True}, "points"),
+        ({"points": None}, "points"),
+        ({"method": 3}, "method"),
+    ],
+)
+def test_fields_of_another_type_are_named(data: dict[str, object], name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        from_dict(MatchOptions, data)
+
+
+def test_more_fields_of_another_type() -> None:
+    for kind, data, name in (
+        (OutputOptions, {"overwrite": 1}, "overwrite"),
+        (ModelOptions, {"tolerance_px": "3"}, "tolerance_px"),
+        (ModelOptions, {"tolerance_px": 10**400}, "tolerance_px"),
+        (Grid, {"width": 1, "height": 1, "geotransform": "abcdef"}, "geotransform"),
+        (RegisterJob, {"reference": {"source": 3}, "moving": {"source": "b"}}, "source"),
+    ):
+        with pytest.raises(InputError, match=name):
+            from_dict(kind, data)
