@@ -8,11 +8,12 @@ from typing import Any
 
 from ..contract import Grid, InputError, OptionError, RegisterJob
 from .crs import Transformation, crs_name, same_crs, spatial_reference
-from .footprint import describe, outline, outline_in, parse_area, polygon, to_pixel_shape
+from .footprint import describe, intersection, outline, outline_in, parse_area, polygon, to_pixel_shape
 from .scene import Scene
 
 SMALLEST_SIDE = 64  # pixels; below, nothing can be matched
 LARGEST_GSD_RATIO = 20.0
+_LARGEST_SIZE_RATIO = 2.0  # of images without georeference; beyond, no search range finds the scale
 _SAME_GSD = 1.05  # ratios below are not worth resampling the reference
 
 
@@ -67,8 +68,8 @@ def _overlap(reference: Scene, moving: Scene, area: Any) -> Any:
             f"Layer '{moving.label}' cannot be expressed in the CRS of '{reference.label}', {crs_name(crs)}.",
             "Check the CRS of both layers.",
         )
-    overlap = first.Intersection(second)
-    if overlap is None or overlap.IsEmpty() or overlap.GetArea() == 0:
+    overlap = intersection(first, second)
+    if overlap.IsEmpty() or overlap.GetArea() == 0:
         raise InputError(
             f"'{reference.label}' ({describe(first)}) and '{moving.label}' ({describe(second)}, seen in "
             f"{crs_name(crs)}) do not overlap: they are {first.Distance(second):,.6g} {_unit(crs)} apart.",
@@ -76,8 +77,8 @@ def _overlap(reference: Scene, moving: Scene, area: Any) -> Any:
         )
     if area is None:
         return overlap
-    inside = overlap.Intersection(area)
-    if inside is None or inside.IsEmpty():
+    inside = intersection(overlap, area)
+    if inside.IsEmpty():
         raise InputError(
             f"The area ({describe(area)}) lies outside the overlap of the layers ({describe(overlap)}).",
             "Draw it in the overlap, in the reference's CRS.",
@@ -124,12 +125,10 @@ def _window_over(lattice: Grid, overlap: Any, reference: Scene, moving: Scene) -
 
 def _plan_pixels(job: RegisterJob, reference: Scene, moving: Scene, area: Any) -> Plan:
     """One layer (or both) has no georeference: each keeps its own pixels."""
-    lattice = reference.grid
-    if job.gsd is not None:
-        lattice = lattice.resampled(job.gsd)
+    lattice = reference.grid if job.gsd is None else reference.grid.resampled(job.gsd)
     shape = polygon(outline(reference.grid))
-    shape = shape if area is None else shape.Intersection(area)
-    if shape is None or shape.IsEmpty():
+    shape = shape if area is None else intersection(shape, area)
+    if shape.IsEmpty():
         raise InputError(f"The area lies outside '{reference.label}'.", "Draw it on the reference.")
     grid = _window_over(lattice, shape, reference, reference)
     theirs = Grid.of_pixels(moving.grid.width, moving.grid.height)
@@ -138,12 +137,19 @@ def _plan_pixels(job: RegisterJob, reference: Scene, moving: Scene, area: Any) -
             f"Layer '{moving.label}' has only {theirs.width} × {theirs.height} pixels.",
             f"At least {SMALLEST_SIDE} × {SMALLEST_SIDE} are needed.",
         )
-    ratio = max(theirs.shape) / max(grid.shape)
     notes = [_why_pixels(reference, moving)]
-    if ratio > 2:
-        theirs = theirs.resampled(ratio)
+    # The moving image may show all of the reference or only the area: the milder resampling of the two.
+    whole, part = (max(theirs.shape) / max(side) for side in (lattice.shape, grid.shape))
+    if whole > _LARGEST_SIZE_RATIO:
+        theirs = theirs.resampled(whole)
         notes.append(
-            f"'{moving.label}' is {ratio:.1f} times larger; reduced to {theirs.width} × {theirs.height} pixels."
+            f"'{moving.label}' is {whole:.1f} times larger; reduced to {theirs.width} × {theirs.height} pixels."
+        )
+    elif part < 1 / _LARGEST_SIZE_RATIO and job.gsd is None:
+        lattice = lattice.resampled(lattice.gsd / part)
+        grid = _window_over(lattice, shape, reference, reference)
+        notes.append(
+            f"'{reference.label}' is {1 / part:.1f} times larger; reduced to {grid.width} × {grid.height} pixels."
         )
     return Plan(grid, theirs, area, notes)
 
@@ -156,7 +162,15 @@ def _why_pixels(reference: Scene, moving: Scene) -> str:
 
 
 def _check_crs(reference: Scene, moving: Scene) -> None:
-    """One layer lacks only its CRS, and its coordinates fit the other's: surely an oversight."""
+    """A layer lacks only its CRS, and its coordinates would be lost although they matter: an oversight."""
+    place = _place_without_crs(reference)
+    if place is not None and not moving.is_georeferenced:
+        both = f" and '{moving.label}'" if _place_without_crs(moving) else ""
+        raise InputError(
+            f"Layer '{reference.label}'{both} has coordinates but no CRS (upper left corner at "
+            f"{place[0]:,.7g}, {place[1]:,.7g}).",
+            _SET_CRS,
+        )
     for lacking, other in ((reference, moving), (moving, reference)):
         if lacking.crs or lacking.geotransform is None or not other.is_georeferenced:
             continue
@@ -166,8 +180,22 @@ def _check_crs(reference: Scene, moving: Scene) -> None:
             raise InputError(
                 f"Layer '{lacking.label}' has no CRS, but its coordinates fit those of '{other.label}', "
                 f"{crs_name(other.crs)}.",
-                "Set the layer's CRS (Layer ▸ Set CRS, and gdal_edit -a_srs for the file).",
+                _SET_CRS,
             )
+
+
+def _place_without_crs(scene: Scene) -> tuple[float, float] | None:
+    """The corner of a layer whose geotransform says more than 'pixels', but which has no CRS."""
+    if scene.crs or scene.geotransform is None or tuple(scene.geotransform) in (_PIXELS, _PIXELS_UP):
+        return None
+    return scene.geotransform[0], scene.geotransform[3]
+
+
+_PIXELS, _PIXELS_UP)
+
+
+_PIXELS, _PIXELS_UP = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+_SET_CRS = "Set the layer's CRS in the file: gdal_edit.py -a_srs EPSG:…, or in QGIS Layer ▸ Set CRS and export it."
 
 
 def _check_gsd_option(gsd: float | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from osgeo import gdal, ogr
 
-from ..contract import Grid, OptionError, Pixels, Points
+from ..contract import Grid, InputError, OptionError, Pixels, Points
 from .crs import Transformation
 from .gdal_tools import attempt
 
@@ -38,14 +38,38 @@ def polygon(ring: Points) -> Any:
     shape = ogr.Geometry(ogr.wkbPolygon)
     if len(ring) >= 3:
         shape.AddGeometry(line)
-    return shape if shape.IsEmpty() or shape.IsValid() else shape.Buffer(0)
+    return shape if shape.IsEmpty() or _is_valid(shape) else shape.Buffer(0)
+
+
+def intersection(first: Any, second: Any) -> Any:
+    """What two OGR geometries share, perhaps empty. Raises InputError where that cannot be computed."""
+    shared = attempt(lambda: first.Intersection(second))
+    if shared is None:
+        raise InputError(
+            f"The areas {describe(first)} and {describe(second)} cannot be intersected.",
+            "Draw the area again, with sides that do not cross.",
+        )
+    return shared
+
+
+def _is_valid(shape: Any) -> bool:
+    """Whether OGR takes a geometry for valid; GEOS's words about it are kept off the screen."""
+    return bool(attempt(shape.IsValid))
 
 
 def parse_area(wkt: str) -> Any:
-    """An area of interest as OGR geometry. Raises OptionError if it is no polygon."""
+    """An area of interest as OGR geometry.
+
+    Raises OptionError if it is no polygon, InputError if its sides cross.
+    """
     shape = attempt(lambda: ogr.CreateGeometryFromWkt(wkt))
     if not isinstance(shape, ogr.Geometry) or shape.IsEmpty() or shape.GetDimension() != 2:
         raise OptionError(f"The area '{wkt[:60]}' is not a polygon in WKT.", "Draw the area again.")
+    if not _is_valid(shape):
+        raise InputError(
+            f"The area ({describe(shape)}) crosses or touches itself, so that its inside is not clear.",
+            "Draw it again, going round it once with sides that do not cross.",
+        )
     return shape
 
 

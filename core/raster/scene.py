@@ -114,6 +114,8 @@ class Scene:
         self.is_complex = any(gdal.DataTypeIsComplex(kind) for kind in types)
         self.descriptions = tuple(band.GetDescription() for band in bands)
         given = self.source.nodata
+        for band in bands if given is not None else []:
+            _check_nodata(given, band, self.label)
         self.nodata = tuple(band.GetNoDataValue() if given is None else given for band in bands)
         self.scaling = tuple((band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands)
         flags = bands[0].GetMaskFlags()
@@ -243,6 +245,27 @@ class Scene:
             band.SetMetadataItem("source_0", source, "new_vrt_sources")
             band.SetNoDataValue(0.0)  # no signal at all only occurs outside the swath
         return view
+
+
+def _check_nodata(value: float, band: Any, label: str) -> None:
+    """Raises InputError where a band cannot hold the NoData value that the user gave."""
+    name = str(gdal.GetDataTypeName(band.DataType))
+    if name in ("Float64", "CFloat32", "CFloat64", "CInt16", "CInt32"):
+        return
+    if name == "Float32":
+        low, high = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
+        fits = not np.isfinite(value) or low * (1 + 1e-7) <= value <= high * (1 + 1e-7)  # as printed, rounded
+    else:
+        kind = np.iinfo("uint8" if name == "Byte" else name.lower())
+        signed = band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE"  # GDAL before 3.7
+        low, high = (-128.0, 127.0) if signed else (float(kind.min), float(kind.max))
+        fits = low <= value <= high and value == int(value)
+    if not fits:
+        raise InputError(
+            f"The NoData value {value:.10g} of layer '{label}' does not fit its data type {name} "
+            f"({low:.10g} … {high:.10g}).",
+            "Give a value that its pixels can have, or none.",
+        )
 
 
 def _escape(text: str) -> str:

@@ -164,6 +164,25 @@ def test_without_crs_the_world_is_the_pixels(kit, tmp_path):
     assert np.array_equal(read[0], values[7:17, 5:25])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "fits"),
+    [
+        ("uint8", -9999, False), ("uint8", 256, False), ("uint8", 0.5, False), ("uint8", np.nan, False),
+        ("uint8", 255, True), ("uint8", 0, True), ("uint16", -1, False), ("uint16", np.inf, False),
+        ("int16", -32768, True), ("int16", -32769, False), ("uint32", 2**32 - 1, True), ("int32", -(2**31) - 1, False),
+        ("float32", -9999, True), ("float32", np.nan, True), ("float32", -3.4028235e38, True),
+        ("float32", -1.797e308, False), ("float64", -1.797e308, True), ("complex64", 0, True),
+    ],
+)  # fmt: skip
+def test_a_given_nodata_value_must_fit_the_type(kit, tmp_path, dtype, nodata, fits):
+    path = kit.write(tmp_path / "a.tif", np.ones((10, 12), dtype))
+    if fits:
+        assert open_scene(path, nodata=nodata).read(Grid.of_pixels(12, 10))[1].shape == (10, 12)
+        return
+    with pytest.raises(InputError, match=rf"NoData value {nodata:.10g} of layer 'a.tif'.*(Byte|U?Int|Float)"):
+        open_scene(path, nodata=nodata)
+
+
 def test_sources_of_qgis(kit, tmp_path):
     tif = kit.write(tmp_path / "ä b.tif", np.ones((300, 300), np.uint8), kit.grid(300, 300, epsg=3857))
     gpkg, vrt = str(tmp_path / "p.gpkg"), str(tmp_path / "v.vrt")
