@@ -22,8 +22,10 @@ CHANCE_AGREEMENT = 0.13
 """Share of windows that agree by chance on images of different places."""
 MOST_INDEPENDENT = 40.0
 """Windows counted as independent at most: even a large scene has regional errors."""
-EVIDENCE_WEIGHTS = {"score": 24.6, "lead": 51.3, "agreement": 1.97, "margin": 157.0, "poses tried": -0.255}
-EVIDENCE_OFFSET = -6.46
+EVIDENCE_WEIGHTS = {"score": 24.6, "lead": 51.3, "agreement": 1.97, "margin": 157.0, "poses tried": -0.6}
+"""The fit gave -0.26 for the logarithm of the poses tried. A wider search has more chances to be wrong, and a wrong
+answer that is trusted is worse than a right one that is not: more is asked of it."""
+EVIDENCE_OFFSET = -5.84
 CONFIDENCE_WEIGHTS = {"value": -1.25, "margin": 9.31, "round trip": -0.5, "residual": -0.807, "evidence": 0.262}
 CONFIDENCE_OFFSET = 0.839
 EVIDENCE_SPAN = 6.0
