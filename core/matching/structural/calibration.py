@@ -23,7 +23,7 @@ CHANCE_AGREEMENT = 0.13
 MOST_INDEPENDENT = 40.0
 """Windows counted as independent at most: even a large scene has regional errors."""
 EVIDENCE_WEIGHTS = {"score": 24.6, "lead": 51.3, "agreement": 1.97, "margin": 157.0, "poses tried": -0.6}
-"""The fit gave -0.26 for the logarithm of the poses tried. A wider search has more chances to be wrong, and a wrong
+"""The fit gave -0.26 for the logarithm of the poses tried. A wider search has more chances to err, and a wrong
 answer that is trusted is worse than a right one that is not: more is asked of it."""
 EVIDENCE_OFFSET = -5.84
 CONFIDENCE_WEIGHTS = {"value": -1.25, "margin": 9.31, "round trip": -0.5, "residual": -0.807, "evidence": 0.262}
