@@ -191,9 +191,6 @@ def _place_without_crs(scene: Scene) -> tuple[float, float] | None:
     return scene.geotransform[0], scene.geotransform[3]
 
 
-_PIXELS, _PIXELS_UP)
-
-
 _PIXELS, _PIXELS_UP = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 _SET_CRS = "Set the layer's CRS in the file: gdal_edit.py -a_srs EPSG:…, or in QGIS Layer ▸ Set CRS and export it."
 

@@ -114,8 +114,9 @@ class Scene:
         self.is_complex = any(gdal.DataTypeIsComplex(kind) for kind in types)
         self.descriptions = tuple(band.GetDescription() for band in bands)
         given = self.source.nodata
-        for band in bands if given is not None else []:
-            _check_nodata(given, band, self.label)
+        if given is not None:
+            for band in bands:
+                _check_nodata(given, band, self.label)
         self.nodata = tuple(band.GetNoDataValue() if given is None else given for band in bands)
         self.scaling = tuple((band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands)
         flags = bands[0].GetMaskFlags()
