@@ -12,7 +12,16 @@ from pathlib import Path
 
 from ..contract import OutputError, PreparedPair, RegisterResult, Reporter, to_dict
 from ..geometry import Transform
-from ..raster import Scene, source_positions, target_grid, write_aligned, write_csv, write_geojson, write_gpkg
+from ..raster import (
+    Scene,
+    input_files,
+    source_positions,
+    target_grid,
+    write_aligned,
+    write_csv,
+    write_geojson,
+    write_gpkg,
+)
 from ..raster import write_points as write_qgis_points
 from ..report import write_report
 from .views import pair_views
@@ -43,9 +52,10 @@ def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kind
     """Fail before any work where the results could not be written. Raises OutputError."""
     if not str(directory):
         raise OutputError("No output folder is given.", "Choose one (--out).")
+    used = {file.resolve() for source in inputs for file in input_files(source)}
     for path in planned_files(directory, kinds).values():
         target = Path(path)
-        if target.exists() and any(os.path.exists(i) and os.path.samefile(target, i) for i in inputs):
+        if target.resolve() in used:
             raise OutputError(f"'{target}' is an input layer.", "Choose another output folder.")
         if target.exists() and not overwrite:
             raise OutputError(f"'{target}' exists already.", "Choose another folder, or allow overwriting.")
@@ -98,8 +108,12 @@ def write_results(
     folder: Path,
     kinds: tuple[str, ...],
     reporter: Reporter,
-) -> None:
-    """Write the wanted kinds of result into `folder`; `result.files` names where they will end up."""
+    timed: Callable[[RegisterResult], RegisterResult] = lambda result: result,
+) -> RegisterResult:
+    """Write the wanted kinds of result into `folder`; `result.files` names where they will end up.
+
+    timed: gives a result the time that the job took so far; what the record holds is returned.
+    """
     with Scene(result.job.moving, "SAR") as moving, Scene(result.job.reference, "optical") as reference:
         source = source_positions(result.gcps, moving)
         if "aligned" in kinds:
@@ -130,8 +144,11 @@ def write_results(
     if "report" in kinds:
         reporter.progress("Writing the report", 0.0)
         views = pair_views(pair, transform)
+        result = timed(result)
         write_report(folder / FILES["report"], result, views.reference, views.before, views.after)
+    result = timed(result)
     if "record" in kinds:
         text = json.dumps(to_dict(result), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / FILES["record"]).write_text(text, encoding="utf-8")
     reporter.progress("Done", 1.0)
+    return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from sarto.core.contract import (
     CHECK,
     GCP,
     Cancelled,
+    Grid,
     InputError,
     LayerSource,
     MatchOptions,
     MatchResult,
     ModelOptions,
+    OptionError,
     OutputError,
     OutputOptions,
+    PreparedPair,
     RegisterJob,
     RegisterResult,
     Reporter,
@@ -30,8 +34,9 @@ from sarto.core.contract import (
 )
 from sarto.core.geometry import from_record
 from sarto.core.matching import create
-from sarto.core.pipeline import register
+from sarto.core.pipeline import conclude, register
 from sarto.core.pipeline.deliver import FILES
+from sarto.core.pipeline.register import with_absolute_paths
 
 
 def job_of(scene, out: Path, **model: object) -> RegisterJob:
@@ -145,6 +150,24 @@ def test_an_input_is_never_overwritten(sample_scene, tmp_path: Path) -> None:
     assert own.read_bytes() == sample_scene.sar.read_bytes()
 
 
+@pytest.mark.parametrize("form", ["{}|option:NUM_THREADS=1", "vrt"])
+def test_an_input_behind_another_name_is_never_overwritten(form: str, sample_scene, tmp_path: Path) -> None:
+    own = tmp_path / "aligned.tif"
+    own.write_bytes(sample_scene.sar.read_bytes())
+    source = form.format(own)
+    if form == "vrt":
+        source = str(tmp_path / "view.vrt")
+        gdal.Translate(source, str(own), format="VRT")
+    job = RegisterJob(
+        LayerSource(str(sample_scene.optical)),
+        LayerSource(source),
+        output=OutputOptions(directory=str(tmp_path), overwrite=True),
+    )
+    with pytest.raises(OutputError, match="input"):
+        register(job, create("structural"))
+    assert own.read_bytes() == sample_scene.sar.read_bytes()
+
+
 STAGES = [
     "Reading the optical layer",
     "Reading the SAR layer",
@@ -186,6 +209,91 @@ def test_thin_evidence_is_handed_over_but_not_trusted(sample_scene, tmp_path: Pa
     assert not result.gcps.enabled.any()
     assert (tmp_path / "out" / "aligned.tif").exists()
     assert np.allclose(from_record(result.transform).apply([[10.0, 20.0]]), [[15, 25]])
+
+
+class OnALine:
+    """Tie points that all lie on one line: enough for the choice of a model, but not for its fit."""
+
+    def match(self, task, reporter=None) -> MatchResult:
+        x = np.linspace(50, 400, 40)
+        points = np.stack([x, x], axis=1)
+        ties = TiePoints(points, points + 5, np.full(40, 0.9), np.zeros(40))
+        return MatchResult(ties, np.ones(40, bool), np.array([[1.0, 0, 5], [0, 1, 5]]), 0.9, 50)
+
+
+def test_a_model_that_cannot_be_fitted_is_named(sample_scene, tmp_path: Path) -> None:
+    result = register(job_of(sample_scene, tmp_path, model="homography"), OnALine(), kinds=())
+    assert result.assessment.verdict is Verdict.NOT_TRUSTED
+    assert "homography" in result.assessment.reasons[0]
+    assert "could not be fitted" in result.assessment.reasons[0]
+    assert not any("Only 0" in reason for reason in result.assessment.reasons)
+    assert result.assessment.figures.gcps == 0
+    assert any("homography" in note for note in result.notes)
+    assert result.transform.model == "affine"
+
+
+def test_a_wrong_option_is_no_failed_fit() -> None:
+    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    pair = PreparedPair(image, image, grid, grid)
+    with pytest.raises(OptionError):
+        conclude(pair, OnALine().match(None), ModelOptions(model="tps", smoothing=-1.0), 0)
+
+
+def test_images_that_share_no_world_have_no_before() -> None:
+    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    plain = conclude(PreparedPair(image, image, grid, grid), FewPoints().match(None), ModelOptions(), 0)
+    assert np.isnan(plain.assessment.figures.similarity_before)
+    placed = dataclasses.replace(grid, crs="EPSG:32633")
+    shared = conclude(PreparedPair(image, image, placed, placed), FewPoints().match(None), ModelOptions(), 0)
+    assert np.isfinite(shared.assessment.figures.similarity_before)
+
+
+def test_options_of_a_hand_made_job_are_checked_first(sample_scene, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="check_share"):
+        register(job_of(sample_scene, tmp_path / "out", check_share=float("nan")), FewPoints())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_time_includes_writing(sample_scene, tmp_path: Path, monkeypatch) -> None:
+    from sarto.core.pipeline import deliver
+
+    def slow(*_: object) -> None:
+        time.sleep(1.0)
+
+    monkeypatch.setattr(deliver, "write_gpkg", slow)
+    before = time.monotonic()
+    ended: list[float] = []
+    reporter = Reporter(
+        on_progress=lambda stage, _: ended.append(time.monotonic()) if "Fitting" in stage else None
+    )
+    result = register(job_of(sample_scene, tmp_path / "out"), FewPoints(), reporter, ("gpkg", "record"))
+    assert result.seconds >= ended[-1] - before + 0.9
+    record = json.loads((tmp_path / "out" / "record.json").read_text(encoding="utf-8"))
+    assert record["seconds"] == result.seconds
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a.tif", "{0}/a.tif"),
+        ("a.tif|option:NUM_THREADS=2", "{0}/a.tif|option:NUM_THREADS=2"),
+        ("b.gpkg|layername=x", "{0}/b.gpkg|layername=x"),
+        ("GPKG:b.gpkg:x", "GPKG:{0}/b.gpkg:x"),
+        ("GPKG:b.gpkg:x|option:A=B", "GPKG:{0}/b.gpkg:x|option:A=B"),
+        ('NETCDF:"c:d.nc":band', 'NETCDF:"{0}/c:d.nc":band'),
+        ("GTIFF_DIR:2:a.tif", "GTIFF_DIR:2:{0}/a.tif"),
+        ("GPKG:/elsewhere/b.gpkg:x", "GPKG:/elsewhere/b.gpkg:x"),
+        ("/vsizip/a.zip/a.tif", "/vsizip/a.zip/a.tif"),
+        ("missing.tif|layername=x", "missing.tif|layername=x"),
+        ("", ""),
+    ],
+)
+def test_sources_mean_the_same_from_any_folder(source: str, expected: str, tmp_path: Path, monkeypatch) -> None:
+    for name in ("a.tif", "b.gpkg", "c:d.nc"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    job = with_absolute_paths(RegisterJob(LayerSource(source), LayerSource("b.gpkg")))
+    assert job.reference.source == expected.format(tmp_path)
 
 
 @pytest.mark.parametrize("model", ["shift", "similarity", "affine", "homography", "poly2", "tps"])
