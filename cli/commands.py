@@ -36,7 +36,7 @@ from ..core.pipeline import register as run_register
 from ..core.raster import Scene, read_gcps, target_grid, write_aligned
 from ..core.worker.client import WorkerClient
 from .console import Console
-from .options import read_dataclass, read_layer
+from .options import changed_options, read_dataclass, read_layer
 
 NOT_TRUSTED = 10
 """Exit status of a run that delivered a result which is not trusted."""
@@ -55,6 +55,11 @@ def register(args: argparse.Namespace, console: Console) -> int:
       sarto register --from results/record.json --out again/
     """
     if args.record:
+        if ignored := changed_options(args, ("record", "directory", "overwrite", "json", "quiet", "worker")):
+            raise OptionError(
+                f"Option '{ignored[0]}' would be ignored: --from takes it from the record.",
+                "Leave it out, or give all options without --from.",
+            )
         return _run(_job_of_record(args), args, console)
     if not args.optical or not args.sar:
         raise OptionError("Both layers are needed.", "Give --optical and --sar, or --from RECORD.")
@@ -77,7 +82,6 @@ def assess(args: argparse.Namespace, console: Console) -> int:
 
       sarto assess --optical s2.tif --sar results/aligned.tif
     """
-    console.reporter()
     result = _execute(_job(args), args, console, ())
     table = result.gcps
     if result.moving_grid == result.reference_grid and len(table):
@@ -216,4 +220,6 @@ def _execute(
         if args.worker:
             matcher = stack.enter_context(WorkerClient(log=console.log))
         wanted = {} if kinds is None else {"kinds": kinds}
-        return run_register(job, matcher, console.reporter(), **wanted)
+        reporter = console.reporter()
+        reporter.check()  # loading the method takes a while
+        return run_register(job, matcher, reporter, **wanted)

@@ -6,6 +6,8 @@ import json
 import math
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -29,13 +31,24 @@ class Console:
         self._interrupted = False
 
     def reporter(self) -> Reporter:
-        """A reporter that draws bars and turns Ctrl-C into an orderly cancel."""
-        signal.signal(signal.SIGINT, self._interrupt)
-        signal.signal(signal.SIGTERM, self._interrupt)
+        """A reporter that draws bars and knows of a Ctrl-C."""
         return Reporter(self._progress, self.log, lambda: self._interrupted)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within, Ctrl-C is an orderly cancel; a second one ends the process at once."""
+        before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
         self._interrupted = True
+        # The system's own handler ends the process even while a library computes, where no Python code runs.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _progress(self, stage: str, fraction: float) -> None:
         if self.quiet:
@@ -79,15 +92,21 @@ def summary_lines(result: RegisterResult) -> list[str]:
 
 
 def figure_lines(f: Figures, result: RegisterResult) -> list[tuple[str, str]]:
-    """Names and values of the figures that matter most."""
-    metres = Ruler.of(result.reference_grid).metres_per_pixel
-    units = f" = {f.rmse_check * metres:.3g} m" if math.isfinite(metres) else ""
+    """Names and values of the figures that matter most; a dash for what was not measured."""
+    metres = f.rmse_check * Ruler.of(result.reference_grid).metres_per_pixel
+    units = f" = {metres:.3g} m" if math.isfinite(metres) else ""
+    compared = (("before", f.similarity_before), ("after", f.similarity_after))
+    similarity = [_measured(value, ".3f", f" {when}") for when, value in compared if math.isfinite(value)] or ["–"]
     return [
         ("Transform", result.transform.model),
         ("GCPs / check points", f"{f.gcps} / {f.check_points} of {f.tried} places tried"),
-        ("Check-point RMSE", f"{f.rmse_check:.2f} px{units}"),
-        ("CE90", f"{f.ce90:.2f} px"),
-        ("Coverage", f"{f.coverage:.0%} of the overlap"),
-        ("Similarity", f"{f.similarity_before:.3f} before, {f.similarity_after:.3f} after"),
-        ("Time", f"{result.seconds:.1f} s"),
+        ("Check-point RMSE", _measured(f.rmse_check, ".2f", " px") + units),
+        ("CE90", _measured(f.ce90, ".2f", " px")),
+        ("Coverage", _measured(f.coverage, ".0%", " of the overlap")),
+        ("Similarity", ", ".join(similarity)),
+        ("Time until written", f"{result.seconds:.1f} s"),
     ]
+
+
+def _measured(value: float, form: str, unit: str) -> str:
+    return f"{value:{form}}{unit}" if math.isfinite(value) else "–"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 from ..core.bench import cli as bench_cli
-from ..core.contract import SartoError
+from ..core.contract import Cancelled, SartoError
 from . import commands
 from .commands import NOT_TRUSTED
 from .console import Console
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        sub.set_defaults(run=run, json=False, quiet=False)
+        sub.set_defaults(run=run, parser=sub, json=False, quiet=False)
         sub.add_argument("--quiet", action="store_true", help="No progress bars and no messages.")
         if run is not commands.bench:  # which has its own
             sub.add_argument(
@@ -97,11 +98,27 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     console = Console(args.json, args.quiet)
     try:
-        status: int = args.run(args, console)
-    except SartoError as error:
+        with console.listening():
+            status: int = args.run(args, console)
+    except (Exception, KeyboardInterrupt) as error:
         console.close()
-        print(f"sarto: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"       {error.hint}", file=sys.stderr)
-        return error.exit_code
+        message, hint, status = explain(error)
+        if os.environ.get("SARTO_DEBUG"):
+            traceback.print_exception(error)
+        print(f"sarto: {message}", file=sys.stderr)
+        if hint:
+            print(f"       {hint}", file=sys.stderr)
     return status
+
+
+def explain(error: BaseException) -> tuple[str, str, int]:
+    """What the user reads about an error: message, way out, exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        error = Cancelled()
+    if isinstance(error, SartoError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, MemoryError):
+        return "unexpected error: the memory does not suffice.", "Use a coarser --gsd or a smaller --area.", 1
+    text = str(error).strip().split("\n")[0]
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    return f"unexpected error: {kind}{text}".rstrip(": "), "SARTO_DEBUG=1 shows where it happened.", 1

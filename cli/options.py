@@ -62,6 +62,21 @@ def read_layer(args: argparse.Namespace, role: str) -> LayerSource:
     return LayerSource(values[role], bands=values[f"{role}_bands"], nodata=values[f"{role}_nodata"])
 
 
+def changed_options(args: argparse.Namespace, but: tuple[str, ...]) -> list[str]:
+    """The options, as they are typed, that differ from their defaults; those that store into `but` aside.
+
+    args: from a parser that put itself into `args.parser`.
+    """
+    parser: argparse.ArgumentParser = args.parser
+    return [
+        action.option_strings[-1]
+        for action in parser._actions  # argparse has no other way to them
+        if action.option_strings
+        and action.dest not in (*but, "help")
+        and getattr(args, action.dest) != parser.get_default(action.dest)
+    ]
+
+
 OPTION_GROUPS: tuple[tuple[str, type[Any]], ...] = (
     ("matching", MatchOptions),
     ("transform", ModelOptions),
