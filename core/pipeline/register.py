@@ -41,14 +41,18 @@ def register(
     job = with_absolute_paths(job)
     if kinds:
         check_output(job.output.directory, job.output.overwrite, [job.reference.source, job.moving.source], kinds)
+
+    def timed(result: RegisterResult) -> RegisterResult:
+        return replace(result, seconds=round(time.monotonic() - started, 2))
+
     with _scratch() as scratch:
         pair = prepare(job, reporter, Path(scratch))
         solution = solve(pair, matcher, SearchRange.parse(job.match.range), job.match, job.model, reporter)
         kinds = possible_kinds(kinds, pair)
-        result = describe(job, pair, solution, kinds, time.monotonic() - started)
+        result = timed(describe(job, pair, solution, kinds))
         if kinds:
             with staging(job.output.directory, job.output.overwrite) as folder:
-                write_results(result, pair, solution.transform, folder, kinds, reporter)
+                result = write_results(result, pair, solution.transform, folder, kinds, reporter, timed)
         del pair  # closes the memory-mapped images, so that Windows can remove them
     return result
 
@@ -60,10 +64,8 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
         raise OutputError(f"No temporary folder could be made: {error}.", "Free some disk space.") from error
 
 
-def describe(
-    job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tuple[str, ...], seconds: float
-) -> RegisterResult:
-    """All that is known about a finished run."""
+def describe(job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tuple[str, ...]) -> RegisterResult:
+    """All that is known about a run before its results are written."""
     steps = dict(solution.match.steps)
     if solution.model_scores:
         steps["models compared"] = list(solution.model_scores)
@@ -75,10 +77,9 @@ def describe(
         transform=solution.transform.to_record(),
         assessment=solution.assessment,
         files=planned_files(job.output.directory, kinds),
-        notes=(*pair.notes, f"Transform: {solution.transform.model}."),
+        notes=(*pair.notes, f"Transform: {solution.transform.model}.", *solution.notes),
         versions=versions(),
         steps=steps,
-        seconds=round(seconds, 2),
     )
 
 
@@ -86,8 +87,7 @@ def with_absolute_paths(job: RegisterJob) -> RegisterJob:
     """The job with file paths that mean the same from any folder, so that its record can be repeated."""
 
     def absolute(layer: LayerSource) -> LayerSource:
-        path = Path(layer.source)
-        return replace(layer, source=str(path.absolute())) if path.exists() else layer
+        return replace(layer, source=_absolute_source(layer.source))
 
     directory = str(Path(job.output.directory).absolute()) if job.output.directory else ""
     return replace(
@@ -96,6 +96,40 @@ def with_absolute_paths(job: RegisterJob) -> RegisterJob:
         moving=absolute(job.moving),
         output=replace(job.output, directory=directory),
     )
+
+
+def _absolute_source(source: str) -> str:
+    """A GDAL or QGIS source whose file part, if it is a relative path, is made absolute.
+
+    The file part is all of it, what stands before QGIS's `|layername=…` and `|option:…`, or the file in
+    `PREFIX:file:more`, with or without quotes. What names no existing file is left alone.
+    """
+    if _exists(source):
+        return str(Path(source).absolute())
+    name, bar, suffix = source.partition("|")
+    if bar and _exists(name):
+        return str(Path(name).absolute()) + bar + suffix
+    prefix, colon, rest = name.partition(":")
+    if prefix == "GTIFF_DIR":  # has a number before the file
+        number, colon, rest = rest.partition(":")
+        prefix = f"{prefix}:{number}"
+    if not colon:
+        return source
+    quote = '"' if rest.startswith('"') else ""
+    rest = rest[len(quote) :]
+    ends = [i for i, character in enumerate(rest) if character == (quote or ":")] + [len(rest)]
+    for end in reversed(ends):  # the longest first: a file's own name may hold colons
+        if _exists(rest[:end]):
+            path = str(Path(rest[:end]).absolute())
+            return f"{prefix}:{quote}{path}{rest[end:]}{bar}{suffix}"
+    return source
+
+
+def _exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,13 +15,13 @@ from ..contract import (
     Assessment,
     Figures,
     GcpTable,
+    InputError,
     MatchOptions,
     MatchResult,
     ModelOptions,
     Points,
     PreparedPair,
     Reporter,
-    SartoError,
     SearchRange,
 )
 from ..geometry import (
@@ -50,6 +50,7 @@ class Solution:
     """What was found about a pair. transform: reference pixel → moving pixel, on the analysis grids.
 
     model_scores: what 'auto' compared, for the record (empty for a chosen model).
+    notes: what was decided on the way, in plain words, for the record.
     """
 
     match: MatchResult
@@ -57,6 +58,7 @@ class Solution:
     gcps: GcpTable
     assessment: Assessment
     model_scores: tuple[dict[str, object], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def solve(
@@ -77,11 +79,16 @@ def solve(
 def conclude(
     pair: PreparedPair, match: MatchResult, options: ModelOptions, seed: int, reporter: Reporter = SILENT
 ) -> Solution:
-    """Fit and assess. With too few tie points the method's pose stands in, and the verdict says so."""
+    """Fit and assess. With too few tie points the method's pose stands in, and the verdict says so.
+
+    Raises OptionError for a model or a smoothing that does not exist.
+    """
     reporter.progress("Fitting the transform", 0.0)
     table = _table(pair, match)
-    if len(table) < max(FEWEST_POINTS, minimum_points("affine" if options.model == "auto" else options.model)):
-        return _without_fit(pair, match, table)
+    needed = minimum_points("affine" if options.model == "auto" else options.model)
+    if len(table) < max(FEWEST_POINTS, needed):
+        why = f"{options.model} needs {needed} GCPs" if len(table) >= FEWEST_POINTS else ""
+        return _without_fit(pair, match, table, why)
     held = split_check_points(table.reference_px, options.check_share, seed)
     table = table.with_columns(role=np.where(held, CHECK, GCP))
     model = options.model
@@ -98,9 +105,9 @@ def conclude(
         model, scores = choice.model, tuple(vars(score) for score in choice.scores)
     try:
         transform, table = refit(table, model, options.smoothing)
-    except SartoError as error:
+    except InputError as error:
         reporter.log(f"{error} The position search's own transform is used instead.")
-        return _without_fit(pair, match, table)
+        return _without_fit(pair, match, table, f"{model}: {error.message.rstrip('.')}")
     reporter.progress("Assessing", 0.5)
     leave_one_out = loo_rmse(table, model, options.smoothing)
     figures = measure(pair, match, table, transform, leave_one_out)
@@ -112,7 +119,8 @@ def measure(
 ) -> Figures:
     """The figures of a fitted table."""
     fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
-    before = structural_similarity(pair.reference, pair.moving, _identity) if _is_comparable(pair) else np.nan
+    # Two images that share no world have no 'before'.
+    before = structural_similarity(pair.reference, pair.moving, _identity) if pair.is_georeferenced else np.nan
     return Figures(
         tie_points=len(match.ties),
         gcps=fit.count,
@@ -136,11 +144,6 @@ def _identity(points: Points) -> Points:
     return points
 
 
-def _is_comparable(pair: PreparedPair) -> bool:
-    """Whether 'before' has a meaning: both images on one grid."""
-    return pair.reference.shape == pair.moving.shape
-
-
 def _table(pair: PreparedPair, match: MatchResult) -> GcpTable:
     """The tie points that agree, as a table without roles and residuals yet."""
     ties = match.ties.select(match.inliers)
@@ -157,12 +160,23 @@ def _table(pair: PreparedPair, match: MatchResult) -> GcpTable:
     )
 
 
-def _without_fit(pair: PreparedPair, match: MatchResult, table: GcpTable) -> Solution:
-    """The pose alone: handed over, never trusted. The points are kept, but take no part."""
+def _without_fit(pair: PreparedPair, match: MatchResult, table: GcpTable, why: str) -> Solution:
+    """The pose alone: handed over, never trusted. The points are kept, but take no part.
+
+    why: what kept the chosen model from being fitted to them; "" where there are simply too few points.
+    """
     transform = Projective("affine", np.vstack([match.pose, [0.0, 0.0, 1.0]]))
     table = table.with_columns(
         enabled=np.zeros(len(table), dtype=np.bool_),
         residual_px=transform.residuals(table.reference_px, table.moving_px),
     )
     figures = measure(pair, match, table, transform, float("nan"))
-    return Solution(match, transform, table, judge(figures, transform.model))
+    # The verdict is about the tie points that were found, although none of them was fitted.
+    assessment = judge(replace(figures, gcps=len(table)), transform.model)
+    stands_in = "the position search's own transform is used instead"
+    notes: tuple[str, ...] = (f"Too few tie points agree; {stands_in}.",)
+    reasons = assessment.reasons
+    if why:
+        notes = (f"The chosen model could not be fitted ({why}); {stands_in}.",)
+        reasons = (*notes, *reasons)
+    return Solution(match, transform, table, replace(assessment, reasons=reasons, figures=figures), notes=notes)

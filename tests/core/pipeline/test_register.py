@@ -240,7 +240,8 @@ def test_a_wrong_option_is_no_failed_fit() -> None:
 
 
 def test_images_that_share_no_world_have_no_before() -> None:
-    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    image = np.random.default_rng(0).integers(1, 255, (500, 500), np.uint8)
+    grid = Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     plain = conclude(PreparedPair(image, image, grid, grid), FewPoints().match(None), ModelOptions(), 0)
     assert np.isnan(plain.assessment.figures.similarity_before)
     placed = dataclasses.replace(grid, crs="EPSG:32633")
