@@ -13,7 +13,7 @@ from .geopackage import write_gpkg
 from .inputs import input_files
 from .png import encode_png
 from .prepare import prepare
-from .radiometry import detect_sar_kind, to_db, to_uint8
+from .radiometry import detect_sar_kind, to_uint8
 from .scene import Scene
 from .speckle import refined_lee
 from .target import target_grid
@@ -33,7 +33,6 @@ __all__ = [
     "replacing",
     "source_positions",
     "target_grid",
-    "to_db",
     "to_uint8",
     "write_aligned",
     "write_csv",

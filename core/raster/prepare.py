@@ -29,7 +29,7 @@ from .radiometry import (
     Array,
     db_unit,
     detect_sar_kind,
-    looks_like_fill,
+    find_fill,
     power_to_db,
     stretch_limits,
     to_power,
@@ -134,9 +134,11 @@ def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> t
     """Values and validity of a sample of the grid; the scene again, now knowing of undeclared NoData."""
     values, valid = _read_sample(scene, grid, reporter)
     undeclared = all(value is None for value in scene.nodata) and not (scene.has_alpha or scene.has_mask)
-    if undeclared and looks_like_fill(values, valid):
-        notes.append(f"'{scene.label}' declares no NoData value; its areas of zeros are taken for NoData.")
-        scene = Scene(replace(scene.source, nodata=0.0), scene.role)
+    fill = find_fill(scene.as_stored(values), valid, scene.dtype) if undeclared and not scene.is_complex else None
+    if fill is not None:
+        what = "zeros" if fill == 0 else f"{fill:.6g}"
+        notes.append(f"'{scene.label}' declares no NoData value; its areas of {what} are taken for NoData.")
+        scene = Scene(replace(scene.source, nodata=fill), scene.role)
         values, valid = _read_sample(scene, grid, reporter)
     if not valid.any():
         raise InputError(

@@ -79,20 +79,6 @@ def to_power(values: Array, kind: str, unit: float = 1.0) -> Array:
     return np.where(usable, power, np.asarray(np.nan, dtype=values.dtype))
 
 
-def to_db(values: Array, kind: str, unit: float = 1.0) -> Array:
-    """SAR values of a kind → dB, same shape; NaN where invalid (zero or negative power).
-
-    8-bit values pass unchanged: they are a display already, mostly of dB or amplitude.
-    """
-    if kind == EIGHT_BIT:
-        return to_power(values, kind)
-    if kind == DB:
-        floats = np.asarray(values, dtype=np.result_type(values, np.float32))
-        return np.where(np.isfinite(floats), floats / unit, np.nan).astype(floats.dtype)
-    with np.errstate(all="ignore"):
-        return np.asarray(10.0 * np.log10(to_power(values, kind)))
-
-
 def power_to_db(power: Array, kind: str) -> Array:
     """Linear power, as `to_power` made it of `kind`, → dB; displays (8 bit) stay as they are."""
     if kind == EIGHT_BIT:
@@ -131,15 +117,46 @@ def to_uint8(values: Array, valid: Flags, low: float, high: float) -> Pixels:
     return np.where(valid, np.nan_to_num(scaled, nan=0.0), 0.0).astype(np.uint8)
 
 
-def looks_like_fill(values: Array, valid: Flags) -> bool:
-    """Whether zeros are NoData that the file does not declare.
+# Written by many programs for "nothing here"; besides them, any value far from all others.
+_USUAL_FILL = (-9999.0, -32768.0, float(np.finfo(np.float32).min))
 
-    values: (bands, rows, columns). Zeros in all bands that make up over 1 % of the picture and hang
-    together in areas (95 % of them have only such neighbours) are fill; dark pixels are scattered.
+
+def find_fill(values: Array, valid: Flags, dtype: str = "") -> float | None:
+    """The value that stands for NoData although the file does not declare it; None if there is none.
+
+    values: (bands, rows, columns) as stored. dtype: the stored type, GDAL's name.
+    Fill is the same in all bands: zeros in areas, or the lowest or highest value if it stands apart from the
+    others by more than their spread, and is one of the usual values or fills areas. (In 8 bits only zeros: the
+    extremes are ordinary there.)
     """
-    zero = (values == 0).all(axis=0) & valid
-    if zero.mean() < 0.01 or zero.all():
+    if dtype != "Byte" and valid.any():
+        for extreme in (values[:, valid].min(), values[:, valid].max()):
+            same = np.isclose(values, extreme, rtol=1e-6, atol=0.0).all(axis=0) & valid
+            usual = bool(np.isclose(extreme, _USUAL_FILL, rtol=1e-6, atol=0.0).any())
+            if (
+                extreme != 0
+                and (usual or _fills_areas(same, 0.8))
+                and _stands_apart(extreme, values[:, valid & ~same])
+            ):
+                return float(extreme)
+    return 0.0 if _fills_areas((values == 0).all(axis=0) & valid) else None
+
+
+def _stands_apart(value: float, others: Array) -> bool:
+    """Whether a value is further from the others than they are spread. Their tails are blends with the fill."""
+    if others.size == 0:
         return False
-    inner = zero[1:-1, 1:-1]
-    enclosed = inner & zero[:-2, 1:-1] & zero[2:, 1:-1] & zero[1:-1, :-2] & zero[1:-1, 2:]
-    return bool(enclosed.sum() > 0.95 * inner.sum() > 0)
+    low, high = (float(v) for v in np.percentile(others, [5, 95]))
+    return max(low - float(value), float(value) - high) > high - low
+
+
+def _fills_areas(same: Flags, enclosed_share: float = 0.95) -> bool:
+    """Whether pixels make up over 1 % of the picture and hang together: most have only such neighbours.
+
+    Dark or saturated pixels are scattered. A picture of nothing else has no fill.
+    """
+    if same.mean() < 0.01 or same.all():
+        return False
+    inner = same[1:-1, 1:-1]
+    enclosed = inner & same[:-2, 1:-1] & same[2:, 1:-1] & same[1:-1, :-2] & same[1:-1, 2:]
+    return bool(enclosed.sum() > enclosed_share * inner.sum() > 0)

@@ -164,6 +164,14 @@ class Scene:
                 band += np.float32(offset)
         return values, np.isfinite(values).all(axis=0)
 
+    def as_stored(self, values: Values) -> Values:
+        """Values (bands, rows, columns) from `read` as the file has them: without scale and offset."""
+        if all(pair == (1.0, 0.0) for pair in self.scaling):
+            return values
+        scaling = np.array(self.scaling)[:, :, None, None]
+        stored = (values - scaling[:, 1]) / scaling[:, 0]
+        return np.asarray(np.rint(stored) if "Int" in self.dtype else stored, dtype=np.float32)
+
     def _warp(self, grid: Grid, method: str, scale: float, progress: GdalProgress) -> Any:
         target = gdal.GetDriverByName("MEM").Create("", grid.width, grid.height, len(self.bands), gdal.GDT_Float32)
         unit = 1.0 if grid.crs else PIXEL_UNIT

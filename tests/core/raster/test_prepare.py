@@ -149,6 +149,33 @@ def test_undeclared_fill_is_nodata(kit, tmp_path, pair):
     assert any("zeros are taken for NoData" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("fill", [-9999.0, -32768.0, float(np.finfo(np.float32).min)])
+@pytest.mark.parametrize("gsd", [None, 23.0])
+def test_other_undeclared_fill_is_nodata_and_does_not_decide_the_kind(kit, tmp_path, pair, fill, gsd):
+    optical, sar, grid = pair
+    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
+    values[:130, :60] = fill
+    path = kit.write(tmp_path / "f.tif", values, grid)
+    result = run(kit, tmp_path, optical, path, gsd=gsd)
+    whole = run(kit, tmp_path / "w", optical, kit.write(tmp_path / "d.tif", values, grid, nodata=fill), gsd=gsd)
+    assert np.array_equal(result.moving, whole.moving)
+    assert not result.moving[5:50, 5:20].any()
+    assert any("look like dB" in note for note in result.notes)
+    assert any(f"areas of {fill:.6g} are taken for NoData" in note for note in result.notes)
+
+
+def test_undeclared_fill_of_scaled_integers(kit, tmp_path, pair):
+    optical, sar, grid = pair
+    values = (1000 * np.log10(gdal.Open(sar).ReadAsArray())).astype(np.int16)
+    values[:, :90] = -32768
+    path = kit.write(tmp_path / "f.tif", values, grid)
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.GetRasterBand(1).SetScale(0.01)
+    dataset.GetRasterBand(1).SetOffset(-3.0)
+    del dataset
+    assert np.array_equal(run(kit, tmp_path, optical, path).moving > 0, values > -32768)
+
+
 def test_without_georeference_each_keeps_its_pixels(kit, tmp_path, pair):
     optical, sar, grid = pair
     plain = layer(kit, tmp_path / "p.tif", replace(grid, crs=""), "sar")

@@ -9,9 +9,9 @@ from sarto.core.raster import Scene
 from sarto.core.raster.radiometry import (
     db_unit,
     detect_sar_kind,
-    looks_like_fill,
+    find_fill,
+    power_to_db,
     stretch_limits,
-    to_db,
     to_power,
     to_uint8,
 )
@@ -52,6 +52,11 @@ def test_real_scenes_are_told_apart(scene_file, name, untouched):
     assert detect_sar_kind(values[:, valid], scene.dtype) == REAL[name]
 
 
+def to_db(values, kind, unit=1.0):
+    """As preparation does it."""
+    return power_to_db(to_power(values, kind, unit), kind)
+
+
 @given(st.floats(1e-6, 1e3), st.sampled_from(["power", "amplitude", "db"]))
 def test_db_of_every_kind_agrees(power, kind):
     value = {"power": power, "amplitude": np.sqrt(power), "db": 10 * np.log10(power)}[kind]
@@ -69,7 +74,7 @@ def test_zero_and_negative_power_are_invalid():
 def test_scaled_db(kit):
     values = MAKE["int16 db"](kit.speckled((64, 64)))
     assert db_unit(values) == 100
-    np.testing.assert_allclose(to_db(values, "db", 100), values / 100, rtol=1e-5)
+    np.testing.assert_allclose(to_db(values, "db", 100), values / 100, rtol=1e-3, atol=1e-3)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -97,10 +102,39 @@ def test_constant_and_empty_layers_are_named():
 def test_areas_of_zeros_are_fill_but_dark_pixels_are_not(kit):
     values = np.random.default_rng(0).integers(0, 20, (1, 100, 100)).astype(float)
     valid = np.ones((100, 100), bool)
-    assert not looks_like_fill(values, valid)
+    assert find_fill(values, valid) is None
     values[:, :, :30] = 0
-    assert not looks_like_fill(np.zeros_like(values), valid)
-    assert looks_like_fill(values + (np.arange(100) >= 30), valid)
+    assert find_fill(np.zeros_like(values), valid) is None
+    assert find_fill(values + (np.arange(100) >= 30), valid) == 0
+
+
+LOWEST = float(np.finfo(np.float32).min)
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -32768.0, LOWEST, 1e20, -999.0, 65535.0])
+@pytest.mark.parametrize("kind", ["power", "db", "amplitude", "float amplitude"])
+def test_far_values_in_areas_are_fill(kit, fill, kind):
+    values = MAKE[kind](kit.speckled((200, 200))).astype(np.float32)[None]
+    valid = np.ones((200, 200), bool)
+    assert find_fill(values, valid) is None
+    values[:, 20:60, 30:190] = fill
+    values[:, 19, 30:190] = (fill + values[:, 18, 30:190]) / 2  # a blend at the edge
+    assert find_fill(values, valid, "Float32") == pytest.approx(fill)
+    assert find_fill(values, valid, "Byte") is None
+
+
+def test_clipped_and_bright_pixels_are_not_fill(kit):
+    db = MAKE["db"](kit.speckled((200, 200)))[None]
+    valid = np.ones((200, 200), bool)
+    water = db.copy()
+    water[:, :80] = -25
+    assert find_fill(np.clip(water, -25, 0), valid) is None
+    bright = 10 ** (db / 10)
+    bright[:, ::37, ::41] = 5000.0
+    assert find_fill(bright, valid) is None
+    usual = np.random.default_rng(1).integers(-20000, 20000, (1, 200, 200)).astype(np.float32)
+    usual[usual < -9999] = -9999
+    assert find_fill(usual, valid, "Int16") is None
 
 
 def test_speckle_filter_smooths_even_areas_and_keeps_the_mean():
