@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from osgeo import osr
 
-from ..contract import InputError, Points
+from ..contract import Grid, InputError, Points
 from .gdal_tools import attempt
 
 
@@ -69,3 +70,38 @@ class Transformation:
         result = np.array(moved, dtype=np.float64)[:, :2]
         result[~np.isfinite(result).all(axis=1)] = np.nan
         return result
+
+
+_WORTH_TELLING = 0.01  # a scale this close to 1, as of UTM, is what users expect of the map's own metres
+
+
+def map_stretch(grid: Grid) -> float:
+    """Metres on the ground per metre of the map, at the centre of a grid in a projected CRS.
+
+    About cos(latitude) for Web Mercator; 1 where it differs from 1 by less than 1 %, or cannot be told.
+    """
+    projection = spatial_reference(grid.crs)
+    globe = attempt(projection.CloneGeogCS)
+    if not isinstance(globe, osr.SpatialReference):
+        return 1.0
+    x, y = (grid.width - 1) / 2, (grid.height - 1) / 2
+    around = grid.to_world([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]])
+    degrees = Transformation(grid.crs, globe.ExportToWkt())(around)
+    (ax, ay), (bx, by) = (_metres_between(degrees[i], degrees[i + 1], globe) for i in (0, 2))
+    ground = math.sqrt(abs(ax * by - ay * bx)) / 2
+    stretch = ground / (grid.gsd * projection.GetLinearUnits())
+    return stretch if math.isfinite(stretch) and abs(stretch - 1) > _WORTH_TELLING else 1.0
+
+
+def _metres_between(first: Points, second: Points, globe: osr.SpatialReference) -> tuple[float, float]:
+    """East and north from one (longitude, latitude) to another nearby, by the ellipsoid's radii of curvature."""
+    major, minor = globe.GetSemiMajor(), globe.GetSemiMinor()
+    to_radians = globe.GetAngularUnits()
+    latitude = float(first[1] + second[1]) / 2 * to_radians
+    squared = 1 - (minor / major) ** 2
+    w = math.sqrt(1 - squared * math.sin(latitude) ** 2) if math.isfinite(latitude) else math.nan
+    turn = 2 * math.pi / to_radians
+    east = float(second[0] - first[0])
+    east -= turn * round(east / turn) if math.isfinite(east) else 0.0  # across the antimeridian
+    north = float(second[1] - first[1]) * to_radians
+    return east * to_radians * major / w * math.cos(latitude), north * major * (1 - squared) / w**3

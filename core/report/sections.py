@@ -189,7 +189,7 @@ def run(result: RegisterResult, ruler: Ruler) -> str:
             ("Moving (aligned)", _layer(job.moving)),
             ("Analysis grid", f"{grid.width} × {grid.height} pixels{gsd}"),
             ("CRS", escape(ruler.crs)),
-            ("Time", f"{sensible(result.seconds)} s"),
+            ("Time until this report", f"{sensible(result.seconds)} s"),
         ]
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)

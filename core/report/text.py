@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape as _escape
 
 from ..contract import Grid, InputError
-from ..raster.crs import crs_name, spatial_reference
+from ..raster.crs import crs_name, map_stretch, spatial_reference
 
 DASH = '<span class="none" title="not measured">–</span>'
 
@@ -49,7 +49,8 @@ def definition_list(rows: list[tuple[str, str]]) -> str:
 class Ruler:
     """Turns analysis pixels into lengths on the ground.
 
-    metres_per_pixel: NaN where the grid is not in a projected CRS.
+    metres_per_pixel, metres_per_unit: on the ground at the grid's centre, where a Mercator's 'metre' may be
+        much shorter; NaN where the grid is not in a projected CRS.
     """
 
     metres_per_pixel: float
@@ -64,7 +65,9 @@ class Ruler:
             name, reference = crs_name(grid.crs), spatial_reference(grid.crs)
         except InputError:
             return Ruler(math.nan, math.nan, "unknown")
-        per_unit = float(reference.GetLinearUnits()) if reference.IsProjected() else math.nan
+        per_unit = math.nan
+        if reference.IsProjected():
+            per_unit = float(reference.GetLinearUnits()) * map_stretch(grid)
         return Ruler(grid.gsd * per_unit, per_unit, name)
 
     @property

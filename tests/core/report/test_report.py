@@ -26,7 +26,7 @@ from sarto.core.contract import (
     Verdict,
 )
 from sarto.core.geometry import refit
-from sarto.core.report import write_report
+from sarto.core.report import Ruler, write_report
 
 HOSTILE = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>&amp;"""
 
@@ -190,6 +190,37 @@ def test_unreferenced_pair_has_no_metres_and_no_displacement(tmp_path):
     assert "residual m" not in page.text
     assert not re.search(r"\d m\b", page.text)
     assert "was moved" not in page.text
+
+
+def grid_in(code: int, longitude: float, latitude: float, turn: float = 0.0) -> Grid:
+    """300 × 200 pixels of 10 map units around a place."""
+    crs, globe = osr.SpatialReference(), osr.SpatialReference()
+    crs.ImportFromEPSG(code)
+    globe.ImportFromEPSG(4326)
+    for system in (crs, globe):
+        system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    x, y, _ = osr.CoordinateTransformation(globe, crs).TransformPoint(longitude, latitude)
+    c, s = 10 * np.cos(np.radians(turn)), 10 * np.sin(np.radians(turn))
+    return Grid(300, 200, (x - 150 * c - 100 * s, c, s, y - 150 * s + 100 * c, s, -c), crs.ExportToWkt())
+
+
+@pytest.mark.parametrize("turn", [0.0, 30.0])
+@pytest.mark.parametrize(
+    ("code", "place", "metres"),
+    [
+        (3857, (10, 60), 5.016),  # k = 1 / cos φ against the sphere; the ellipsoid's radii add 0.3 %
+        (3857, (-122, -30), 8.653),
+        (3857, (179.999, 45), 7.071),
+        (3395, (10, 60), 5.012),
+        (32633, (15, 50), 10.0),
+        (3857, (0, 0), 10.0),
+        (2263, (-74, 40.7), 3.048),  # feet
+    ],
+)
+def test_lengths_are_on_the_ground(code, place, metres, turn):
+    ruler = Ruler.of(grid_in(code, *place, turn))
+    assert ruler.metres_per_pixel == pytest.approx(metres, rel=4e-3)
+    assert ruler.metres_per_unit == pytest.approx(ruler.metres_per_pixel / 10)
 
 
 def test_georeferenced_in_degrees_has_no_metres(tmp_path):
