@@ -22,6 +22,11 @@ def spatial_reference(crs: str) -> osr.SpatialReference:
     return reference
 
 
+def is_crs(crs: str) -> bool:
+    """Whether a text means a coordinate reference system."""
+    return attempt(lambda: osr.SpatialReference().SetFromUserInput(crs)) == 0
+
+
 def crs_name(crs: str) -> str:
     """A short name for messages, for example 'WGS 84 / UTM zone 32N (EPSG:32632)'."""
     if not crs:
@@ -30,6 +35,19 @@ def crs_name(crs: str) -> str:
     code = reference.GetAuthorityCode(None)
     name = reference.GetName() or "unnamed CRS"
     return f"{name} ({reference.GetAuthorityName(None)}:{code})" if code else str(name)
+
+
+def crs_code(crs: str) -> str:
+    """A short text that means the CRS: 'EPSG:32632' where it has such a code, else WKT on one line; '' of ''."""
+    if not crs:
+        return ""
+    reference = spatial_reference(crs)
+    code = f"{reference.GetAuthorityName(None)}:{reference.GetAuthorityCode(None)}"
+    return (
+        code
+        if reference.GetAuthorityCode(None) and is_crs(code) and same_crs(code, crs)
+        else " ".join(crs.split())
+    )
 
 
 def same_crs(first: str, second: str) -> bool:

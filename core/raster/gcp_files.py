@@ -11,18 +11,22 @@ import numpy as np
 
 from ..contract import GcpTable, OutputError
 from .atomic import replacing
-from .crs import Transformation
+from .crs import Transformation, crs_code
 from .gcp_table import COLUMNS, SourcePositions, rows, takes_part
 
 POINTS_HEADER = "mapX,mapY,sourceX,sourceY,enable,dX,dY,residual"
 
 
 def write_csv(table: GcpTable, source: SourcePositions, path: str | Path, overwrite: bool = False) -> Path:
-    """Write all columns as UTF-8 CSV with a header; no value where there is none. Raises OutputError."""
+    """Write all columns, and `crs`, that of map_x and map_y, as UTF-8 CSV with a header.
+
+    No value where there is none; crs is an authority's code, or WKT. Raises OutputError.
+    """
+    crs = crs_code(table.reference_grid.crs)
     with replacing(path, overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+        writer = csv.DictWriter(file, [*COLUMNS, "crs"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**row, "enabled": int(row["enabled"])} for row in rows(table, source))
+        writer.writerows({**row, "enabled": int(row["enabled"]), "crs": crs} for row in rows(table, source))
     return Path(path)
 
 

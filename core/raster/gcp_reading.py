@@ -13,7 +13,7 @@ import numpy as np
 from osgeo import gdal
 
 from ..contract import GCP, Flags, Grid, InputError, Points
-from .crs import Transformation, same_crs
+from .crs import Transformation, crs_name, is_crs
 from .gcp_table import grid_positions
 from .gdal_tools import attempt
 from .scene import Scene
@@ -23,7 +23,8 @@ from .scene import Scene
 class StoredGcps:
     """GCPs as a file holds them; columns are parallel, length N.
 
-    map_xy: (N, 2) true positions in `crs`; "" = the reference's own, whatever it is (GDAL pixels if none).
+    map_xy: (N, 2) true positions in `crs`; "" = GDAL pixels of a reference without CRS; None = the file does
+        not say: the reference's own, whatever it is.
     source_xy: (N, 2) in the moving layer's own CRS, or its GDAL pixels (corner based, rows downwards).
     enabled: (N,) bool. role: (N,) "gcp" or "check".
     """
@@ -32,17 +33,40 @@ class StoredGcps:
     source_xy: Points
     enabled: Flags
     role: np.ndarray[Any, np.dtype[np.str_]]
-    crs: str = ""
+    crs: str | None = None
 
     def __len__(self) -> int:
         return len(self.map_xy)
 
     def on_grids(self, moving: Scene, reference_grid: Grid, moving_grid: Grid) -> tuple[Points, Points]:
-        """Pixel positions (N, 2) on the reference grid and on the moving grid."""
+        """Pixel positions (N, 2) on the reference grid and on the moving grid.
+
+        Points in another CRS than the reference's are transformed. Raises InputError where only one of the
+        file and the reference has a CRS, or a point cannot be expressed in the reference's.
+        """
         world = self.map_xy
-        if self.crs and reference_grid.crs and not same_crs(self.crs, reference_grid.crs):
+        if self.crs is not None:
+            self._check_crs(self.crs, reference_grid.crs)
             world = Transformation(self.crs, reference_grid.crs)(world)
+        if not np.isfinite(world).all():
+            raise InputError(
+                f"GCPs in {crs_name(self.crs or '')} cannot be expressed in the reference's CRS, "
+                f"{crs_name(reference_grid.crs)}.",
+                "Choose the reference layer for which they were made.",
+            )
         return reference_grid.to_pixel(world), grid_positions(self.source_xy, moving, moving_grid)
+
+    @staticmethod
+    def _check_crs(crs: str, reference_crs: str) -> None:
+        if bool(crs) == bool(reference_crs):
+            return
+        own = f"are in {crs_name(crs)}" if crs else "are pixels of a reference without CRS"
+        other = f"is in {crs_name(reference_crs)}" if reference_crs else "has no CRS"
+        raise InputError(
+            f"The GCPs {own}, but the reference layer {other}.",
+            "Choose the reference layer for which they were made, or state their CRS in the file "
+            "(.points: a first line '#CRS: EPSG:…'; .csv: a column 'crs').",
+        )
 
 
 def read_gcps(path: str | Path, moving_is_georeferenced: bool = True) -> StoredGcps:
@@ -75,7 +99,7 @@ def read_gcps(path: str | Path, moving_is_georeferenced: bool = True) -> StoredG
     return stored
 
 
-def _stored(records: list[dict[str, Any]], crs: str = "") -> StoredGcps:
+def _stored(records: list[dict[str, Any]], crs: str | None) -> StoredGcps:
     """Records with map_x, map_y, source_x, source_y and perhaps enabled, role."""
 
     def pair(first: str, second: str) -> Points:
@@ -83,6 +107,8 @@ def _stored(records: list[dict[str, Any]], crs: str = "") -> StoredGcps:
 
     enabled = np.array([str(r.get("enabled", 1)).lower() in ("1", "true") for r in records], dtype=np.bool_)
     role = np.array([r.get("role") or GCP for r in records], dtype=np.str_)
+    if crs and not is_crs(crs):
+        raise ValueError(f"'{crs[:80]}' is not a known coordinate reference system")
     return StoredGcps(pair("map_x", "map_y"), pair("source_x", "source_y"), enabled, role, crs)
 
 
@@ -92,7 +118,7 @@ def _read_gpkg(path: Path) -> StoredGcps:
     if layer is None:
         raise ValueError("it has no layer 'gcps'")
     reference = layer.GetSpatialRef()
-    crs = reference.ExportToWkt() if reference is not None and not reference.IsLocal() else ""
+    crs = reference.ExportToWkt() if reference is not None else ""
     if "undefined" in crs.lower().split(",", 1)[0]:  # GeoPackage's names for no CRS
         crs = ""
     records = []
@@ -105,13 +131,20 @@ def _read_gpkg(path: Path) -> StoredGcps:
 
 def _read_csv(path: Path) -> StoredGcps:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return _stored(list(csv.DictReader(file)))
+        records = list(csv.DictReader(file))
+    systems = {(record.get("crs") or "").strip() for record in records}
+    if len(systems) > 1:
+        raise ValueError(
+            f"its points are in different CRSs: {', '.join(sorted(s[:40] or 'none' for s in systems))}"
+        )
+    says = bool(records) and "crs" in records[0]
+    return _stored(records, systems.pop() if says else None)
 
 
 def _read_geojson(path: Path) -> StoredGcps:
     data = json.loads(path.read_text("utf-8"))
     records = [feature["properties"] for feature in data["features"]]
-    return _stored(records, data.get("reference_crs", ""))
+    return _stored(records, data.get("reference_crs"))
 
 
 def _read_points(path: Path, moving_is_georeferenced: bool) -> StoredGcps:

@@ -205,6 +205,77 @@ def test_csv_holds_every_column(simple, tmp_path):
     assert {record["enabled"] for record in records} == {"0", "1"}
 
 
+LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("stored_in", ["utm", ""])
+def test_a_reference_with_and_one_without_crs_are_not_mixed_up(kit, tmp_path, suffix, stored_in):
+    utm, pixels = kit.grid(100, 100), Grid.of_pixels(100, 100)
+    written, other = (utm, pixels) if stored_in else (pixels, utm)
+    if suffix == ".geojson" and not stored_in:
+        pytest.skip("not written without CRS")
+    moving = kit.write(tmp_path / "m.tif", np.ones((100, 100), np.uint8))
+    table = make_table(written, Grid.of_pixels(100, 100))
+    with Scene(LayerSource(moving), "SAR") as scene:
+        WRITERS[suffix](table, source_positions(table, scene), tmp_path / f"a{suffix}")
+        stored = read_gcps(tmp_path / f"a{suffix}", moving_is_georeferenced=False)
+        with pytest.raises(InputError, match=r"GCPs are .*, but the reference layer .*Choose the reference"):
+            stored.on_grids(scene, other, pixels)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_every_format_knows_its_crs(simple, kit, tmp_path, suffix):
+    """Applied with a reference in another CRS, the points lie on the same ground."""
+    table, source, scene = simple
+    stored = read_gcps(WRITERS[suffix](table, source, tmp_path / f"a{suffix}"))
+    other = Grid(100, 100, (1_002_000.0, 15.0, 0.0, 6_360_000.0, 0.0, -15.0), kit.wkt(3395))
+    truth = other.to_pixel(Transformation(table.reference_grid.crs, other.crs)(table.map_xy))
+    np.testing.assert_allclose(stored.on_grids(scene, other, table.moving_grid)[0], truth, atol=1e-5)
+
+
+def test_csv_states_the_crs(simple, kit, tmp_path):
+    table, source, _ = simple
+    grids = {"EPSG:32632": table.reference_grid.crs, "LOCAL_CS": LOCAL, "": ""}
+    for text, crs in grids.items():
+        grid = replace(table.reference_grid, crs=crs)
+        path = write_csv(replace(table, reference_grid=grid), source, tmp_path / "a.csv", overwrite=True)
+        with path.open(encoding="utf-8") as file:
+            found = {record["crs"] for record in csv.DictReader(file)}
+        assert len(found) == 1
+        assert found.pop().startswith(text)
+        assert bool(read_gcps(path).crs) == bool(crs)
+
+
+def test_csv_of_older_versions_is_in_the_references_crs(simple, tmp_path):
+    table, source, scene = simple
+    path = write_csv(table, source, tmp_path / "a.csv")
+    with path.open(encoding="utf-8") as file:
+        records = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [name for name in records[0] if name != "crs"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(records)
+    stored = read_gcps(path)
+    assert stored.crs is None
+    found, _ = stored.on_grids(scene, table.reference_grid, table.moving_grid)
+    np.testing.assert_allclose(found, table.reference_px, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_local_crs_survives(kit, tmp_path, suffix):
+    if suffix == ".geojson":
+        pytest.skip("has no longitudes")
+    grid = replace(kit.grid(100, 100), crs=LOCAL)
+    moving = kit.write(tmp_path / "m.tif", np.ones((100, 100), np.uint8))
+    table = make_table(grid, Grid.of_pixels(100, 100))
+    with Scene(LayerSource(moving), "SAR") as scene:
+        WRITERS[suffix](table, source_positions(table, scene), tmp_path / f"a{suffix}")
+        stored = read_gcps(tmp_path / f"a{suffix}", moving_is_georeferenced=False)
+        found, _ = stored.on_grids(scene, grid, Grid.of_pixels(100, 100))
+    np.testing.assert_allclose(found, table.reference_px, atol=1e-6)
+
+
 def test_source_pixels_through_three_coordinate_systems(kit, tmp_path):
     """A point in reference coordinates lands on the same ground in a rotated raster of another CRS."""
     own = kit.grid(400, 300, epsg=3395, gsd=12.0, rotation=15.0, x=1_001_900.0, y=6_360_000.0)
@@ -222,6 +293,11 @@ BAD = {
     "a.csv": ("map_x,map_y\n1,2\n", "cannot be read.*source_x"),
     "b.csv": ("map_x,map_y,source_x,source_y\n", "holds no points"),
     "c.csv": ("map_x,map_y,source_x,source_y\n1,2,3,nan\n", "a point without coordinates"),
+    "d.csv": (
+        "map_x,map_y,source_x,source_y,crs\n1,2,3,4,EPSG:4326\n1,2,3,4,\n",
+        "different CRSs: EPSG:4326, none",
+    ),
+    "e.csv": ("map_x,map_y,source_x,source_y,crs\n1,2,3,4,hello\n", "'hello' is not a known coordinate"),
     "a.points": ("hello", "cannot be read|holds no points"),
     "b.points": ("mapX,mapY,sourceX,sourceY,enable\n1,x,2,3,1\n", "cannot be read"),
     "a.geojson": ("{", "cannot be read"),
