@@ -14,7 +14,6 @@ from ..core.bench import cli as bench_cli
 from ..core.contract import (
     CHECK,
     GCP,
-    MODELS,
     RESAMPLING,
     GcpTable,
     InputError,
@@ -27,16 +26,18 @@ from ..core.contract import (
     RegisterJob,
     RegisterResult,
     Verdict,
+    check_options,
     from_dict,
 )
 from ..core.geometry import choose_model, refit, summary
-from ..core.matching import create
+from ..core.matching import REACH, create
 from ..core.pipeline import MatchesPairs
 from ..core.pipeline import register as run_register
-from ..core.raster import Scene, read_gcps, target_grid, write_aligned
+from ..core.raster import Scene, input_files, read_gcps, target_grid, write_aligned
+from ..core.raster.analysis_grid import gsd_in
 from ..core.worker.client import WorkerClient
 from .console import Console
-from .options import changed_options, read_dataclass, read_layer
+from .options import add_dataclass, changed_options, read_dataclass, read_layer
 
 NOT_TRUSTED = 10
 """Exit status of a run that delivered a result which is not trusted."""
@@ -99,33 +100,41 @@ def add_warp_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("warp")
     group.add_argument("--gcps", required=True, metavar="FILE", help="GCPs: .gpkg, .csv, .geojson or .points.")
     group.add_argument("--out", required=True, metavar="TIF", help="The aligned raster to write.")
-    group.add_argument("--model", default="auto", choices=MODELS, help="Transform (default: auto).")
-    group.add_argument("--smoothing", type=float, default=1.0, help="Thin-plate spline only (default: 1).")
     group.add_argument("--grid", default="reference", choices=("reference", "source"), help="Output grid.")
     group.add_argument("--resampling", default="bilinear", choices=RESAMPLING, help="Interpolation.")
     group.add_argument("--overwrite", action="store_true", help="Replace the raster if it is there.")
+    add_dataclass(parser, "transform", ModelOptions, skip=("tolerance_px", "check_share"))
 
 
 def warp(args: argparse.Namespace, console: Console) -> int:
     """Align the SAR layer with GCPs from a file, for example after editing them.
 
+    With --model auto the transform is chosen as in `register`. Check points stay check points, but a .points
+    file does not say which they are: all its points are fitted, and there is no held-out error.
+
     sarto warp --optical s2.tif --sar s1.tif --gcps results/gcps.gpkg --out aligned.tif
     """
     reporter = console.reporter()
+    options = read_dataclass(args, ModelOptions)
+    check_options(options)
+    _refuse_inputs(args)
     with (
         Scene(read_layer(args, "optical"), "optical") as reference,
         Scene(read_layer(args, "sar"), "SAR") as moving,
     ):
-        if Path(args.out).exists() and Path(args.out).samefile(args.optical):
-            raise OutputError(f"'{args.out}' is an input layer.", "Choose another name.")
         table = _stored_table(args, reference, moving)
-        model = args.model
+        model = options.model
         if model == "auto":
             chosen = table.enabled
             model = choose_model(
-                table.reference_px[chosen], table.moving_px[chosen], table.role[chosen] == CHECK
+                table.reference_px[chosen],
+                table.moving_px[chosen],
+                table.role[chosen] == CHECK,
+                options.tolerance_px,
+                smoothing=options.smoothing,
+                reach=REACH,
             ).model
-        transform, table = refit(table, model, args.smoothing)
+        transform, table = refit(table, model, options.smoothing)
         grid = target_grid(
             args.grid, reference.grid, moving, transform.apply, table.reference_grid, table.moving_grid
         )
@@ -147,7 +156,8 @@ def warp(args: argparse.Namespace, console: Console) -> int:
         shown = {key: value if value == value else None for key, value in figures.items()}
         print(json.dumps({**shown, "aligned": str(path)}))
     else:
-        print(f"{path}: {model} from {fit.count} GCPs, RMSE {fit.rmse:.2f} px, held out {check.rmse:.2f} px.")
+        held = f"{check.count} held out, RMSE {check.rmse:.2f} px" if check.count else "no check points"
+        print(f"{path}: {model} from {fit.count} GCPs, RMSE {fit.rmse:.2f} px; {held}.")
     return 0
 
 
@@ -161,10 +171,11 @@ def _status(result: RegisterResult) -> int:
 
 
 def _stored_table(args: argparse.Namespace, reference: Scene, moving: Scene) -> GcpTable:
-    """The GCPs of a file on the layers' own grids."""
+    """The GCPs of a file, in the pixels in which `register` measures: of the coarser layer, or each its own."""
     stored = read_gcps(args.gcps, moving.is_georeferenced)
-    grid = reference.grid
-    moving_grid = grid if reference.is_georeferenced and moving.is_georeferenced else moving.grid
+    grid, moving_grid = reference.grid, moving.grid
+    if reference.is_georeferenced and moving.is_georeferenced:
+        grid = moving_grid = grid.resampled(max(grid.gsd, gsd_in(moving, grid.crs)))
     reference_px, moving_px = stored.on_grids(moving, grid, moving_grid)
     count = len(stored)
     return GcpTable(
@@ -178,6 +189,19 @@ def _stored_table(args: argparse.Namespace, reference: Scene, moving: Scene) -> 
         enabled=stored.enabled,
         role=stored.role,
     )
+
+
+def _refuse_inputs(args: argparse.Namespace) -> None:
+    """Raises OutputError where the raster would be written over a file that is read."""
+    out = Path(args.out)
+    if not out.exists():
+        return
+    for what, files in (
+        ("the GCP file", {Path(args.gcps)}),
+        ("an input layer", input_files(args.optical) | input_files(args.sar)),
+    ):
+        if any(file.exists() and out.samefile(file) for file in files):
+            raise OutputError(f"'{args.out}' is {what}.", "Choose another name.")
 
 
 def _job(args: argparse.Namespace) -> RegisterJob:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from ..contract import SILENT, MatchOptions, MatchResult, Pixels, Reporter, SearchRange
 
+REACH = 97.0
+"""`MatchResult.reach` to assume where the method is not known, as for tie points of a file: the largest of all."""
+
 
 @dataclass(frozen=True)
 class MatchTask:

@@ -82,6 +82,62 @@ def test_warp_with_edited_gcps(registered, tmp_path: Path) -> None:
         assert json.loads(done.stdout)["rmse_fit"] < 1.0
 
 
+def test_warp_chooses_the_transform_that_register_chose(registered, tmp_path: Path) -> None:
+    out, layers, _ = registered
+    chosen = json.loads((out / "record.json").read_text(encoding="utf-8"))["transform"]["model"]
+    done = sarto("warp", *layers, "--gcps", str(out / "gcps.gpkg"), "--out", str(tmp_path / "a.tif"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"] == chosen
+
+
+def test_warp_measures_in_the_pixels_of_the_coarser_layer(registered, tmp_path: Path) -> None:
+    from osgeo import gdal
+
+    out, layers, _ = registered
+    fine = str(tmp_path / "fine.tif")
+    own = gdal.Open(layers[1])
+    gdal.Translate(fine, own, width=3 * own.RasterXSize, height=3 * own.RasterYSize)
+    told = []
+    for optical in (layers[1], fine):
+        target = str(tmp_path / f"{len(told)}.tif")
+        done = sarto(
+            *["warp", "--optical", optical, *layers[2:], "--gcps", str(out / "gcps.gpkg")],
+            *["--out", target, "--grid", "source", "--json"],
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout))
+    assert told[1]["model"] == told[0]["model"]
+    assert told[1]["rmse_fit"] == pytest.approx(told[0]["rmse_fit"], rel=0.02)
+
+
+def test_warp_overwrites_nothing_that_it_reads(registered, tmp_path: Path, capsys) -> None:
+    out, layers, _ = registered
+    gcps = out / "gcps.gpkg"
+    link = tmp_path / "link.tif"
+    link.symlink_to(layers[1])
+    before = {path: path.read_bytes() for path in (gcps, Path(layers[1]), Path(layers[3]))}
+    for target in (gcps, link, layers[1], layers[3]):
+        given = ["--gcps", str(gcps), "--out", str(target), "--overwrite", "--quiet"]
+        assert main(["warp", *layers, *given]) == 5
+        assert str(target) in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_warp_without_check_points_says_so(registered, tmp_path: Path) -> None:
+    out, layers, _ = registered
+    done = sarto("warp", *layers, "--gcps", str(out / "gcps.points"), "--out", str(tmp_path / "a.tif"))
+    assert done.returncode == 0, done.stderr
+    assert "no check points" in done.stdout
+    assert "nan" not in done.stdout
+
+
+def test_warp_checks_its_options(registered, tmp_path: Path, capsys) -> None:
+    out, layers, _ = registered
+    given = ["--gcps", str(out / "gcps.gpkg"), "--out", str(tmp_path / "a.tif"), "--smoothing", "-1"]
+    assert main(["warp", *layers, *given]) == 2
+    assert "smoothing" in capsys.readouterr().err
+
+
 def test_assess_measures_what_is_left(registered) -> None:
     out, layers, _ = registered
     done = sarto("assess", *layers[:3], str(out / "aligned.tif"))
