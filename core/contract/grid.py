@@ -42,10 +42,6 @@ class Grid:
         return math.sqrt(abs(self._determinant))
 
     @property
-    def is_rotated(self) -> bool:
-        return self.geotransform[2] != 0 or self.geotransform[4] != 0
-
-    @property
     def _determinant(self) -> float:
         _, a, b, _, d, e = self.geotransform
         return a * e - b * d
