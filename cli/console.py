@@ -104,7 +104,7 @@ def figure_lines(f: Figures, result: RegisterResult) -> list[tuple[str, str]]:
         ("CE90", _measured(f.ce90, ".2f", " px")),
         ("Coverage", _measured(f.coverage, ".0%", " of the overlap")),
         ("Similarity", ", ".join(similarity)),
-        ("Time until written", f"{result.seconds:.1f} s"),
+        ("Time until written" if result.files else "Time", f"{result.seconds:.1f} s"),
     ]
 
 

@@ -56,7 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     register = command("register", "find GCPs, align the SAR layer, write everything", commands.register)
-    register.add_argument("--from", dest="record", metavar="RECORD", help="Repeat the run of a record.json.")
+    register.add_argument(
+        "--from", dest="record", metavar="RECORD", help="Repeat the run of a record.json, with its options."
+    )
     match = command("match", "find and check GCPs only", commands.match)
     for sub in (register, match):
         add_layers(sub, required=sub is match)

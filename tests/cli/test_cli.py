@@ -169,6 +169,7 @@ def test_the_worker_process_gives_the_same_result(registered, tmp_path: Path) ->
         (["--range", "far"], 2, "far"),
         (["--method", "magic"], 2, "magic"),
         (["--optical-bands", "17"], 3, "17"),
+        (["--optical-bands", "²"], 3, "²"),
         (["--out", "/dev/null/x"], 5, "/dev/null"),
         (["--area", "POLYGON((0 0,1 0,1 1,0 0))"], 3, "area"),
     ],
