@@ -18,7 +18,8 @@ class Rules:
     """Limits of the verdict, each with a value for 'trusted' and one for 'usable with care'.
 
     evidence: set on pairs of different places so that fewer than 1 % of them are trusted (docs/benchmarks.md).
-    error_px: check-point RMSE. points: GCPs and check points together. coverage: share of the overlap; a stiff
+    error_px: check-point RMSE. points: GCPs and check points together, for trust also
+    `agreeing_share` of the places tried. coverage: share of the overlap; a stiff
     model (shift, similarity) cannot bend where there are no GCPs and needs less of it.
     """
 
@@ -27,6 +28,7 @@ class Rules:
     coverage: tuple[float, float] = (0.60, 0.25)
     coverage_stiff: tuple[float, float] = (0.30, 0.15)
     points: tuple[int, int] = (12, 8)
+    agreeing_share: float = 0.05
 
 
 RULES = Rules()
@@ -48,6 +50,7 @@ def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
             praise.append(good)
 
     f, count = figures, figures.gcps + figures.check_points
+    wanted = max(rules.points[0], round(rules.agreeing_share * f.tried))
     check(
         f.evidence,
         rules.evidence,
@@ -57,7 +60,7 @@ def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
     )
     check(
         float(count),
-        rules.points,
+        (wanted, rules.points[1]),
         True,
         f"Only {count} of {f.tried} places tried gave a tie point that agrees with the others.",
         f"{count} of {f.tried} places tried gave tie points that agree.",

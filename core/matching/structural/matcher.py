@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,6 +26,10 @@ LEVEL_STEP = 3.0
 COARSE_POINTS = 100
 LEAST_SPACING = 16.0
 MAX_ROUND_TRIP = 2.0
+ENOUGH_AGREEMENT = 0.12
+"""Share of windows that must agree on a level: about what agrees by chance."""
+LEAST_COARSER = 2.0
+"""A level shows something new where its pixels are so many times larger."""
 
 
 class StructuralMatcher:
@@ -51,10 +56,14 @@ def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchRe
         windows = match_windows(task.reference, task.moving, pose, first, plan, device, reporter)
         pose = _updated_pose(pose, windows, task, factor)
         reporter.progress("Refining the position", (number + 1) / len(factors))
-    plan = WindowPlan(half, RADIUS, 1.0)
-    placing = Placing(task.reference, task.moving, pose, task.options.points, LEAST_SPACING)
-    windows = _spread(task, pose, placing, plan, device, reporter)
-    return _conclude(task, search, pose, windows, placing)
+    # The finest level may show speckle only (oversampled images): then a coarser one gives the tie points.
+    best = _level_of(task, pose, WindowPlan(half, RADIUS, 1.0), device, reporter)
+    for factor in reversed([f for f in factors if f >= LEAST_COARSER]):
+        if best.agreement >= ENOUGH_AGREEMENT:
+            break
+        coarser = _level_of(task, pose, WindowPlan(half, RADIUS, factor), device, reporter)
+        best = max(best, coarser, key=lambda level: level.agreement)
+    return _conclude(task, search, pose, best)
 
 
 def _half_side(task: MatchTask) -> int:
@@ -66,6 +75,31 @@ def level_factors(longest: int) -> list[float]:
     start = max(1.0, longest / FINE_SIDE)
     steps = math.ceil(math.log(start) / math.log(LEVEL_STEP) - 1e-9)
     return [start ** (1 - k / steps) for k in range(steps)] + [1.0] if steps else [1.0]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Tie points found on one level. good: the windows that passed; agreed: those of them that fit together."""
+
+    plan: WindowPlan
+    placing: Placing
+    windows: Windows
+    good: Windows
+    agreed: Flags
+
+    @property
+    def agreement(self) -> float:
+        return float(self.agreed.sum() / max(len(self.windows), 1))
+
+
+def _level_of(task: MatchTask, pose: Floats, plan: WindowPlan, device: torch.device, reporter: Reporter) -> _Level:
+    """Spread windows over the overlap on one level and reject those that disagree."""
+    placing = Placing(task.reference, task.moving, pose, task.options.points, LEAST_SPACING * plan.factor)
+    windows = _spread(task, pose, placing, plan, device, reporter)
+    good = windows.select(_accepted(windows, plan.factor))
+    tolerance = task.tolerance_px * max(1.0, plan.factor / 2)
+    agreed = consensus(good.reference, good.moving, task.model, tolerance, task.options.seed)
+    return _Level(plan, placing, windows, good, agreed)
 
 
 def _accepted(windows: Windows, factor: float = 1.0) -> Flags:
@@ -87,14 +121,14 @@ def _spread(
     """One window per cell; where it fails, further places of the same cell (adaptive densification)."""
     pending = placing.cells()
     rounds: list[Windows] = []
-    for attempt in range(3 if placing.spacing > 2 * LEAST_SPACING else 1):
+    for attempt in range(3 if placing.spacing > 2 * LEAST_SPACING * plan.factor else 1):
         pending = [places for places in pending if len(places) > attempt]
         if not pending:
             break
         centres: Points = as_points([places[attempt] for places in pending])
         windows = match_windows(task.reference, task.moving, pose, centres, plan, device, reporter)
         rounds.append(windows)
-        done = _accepted(windows)
+        done = _accepted(windows, plan.factor)
         pending = [places for places, ok in zip(pending, done, strict=True) if not ok]
         reporter.progress("Matching tie points", (attempt + 1) / 3)
     if not rounds:
@@ -103,16 +137,14 @@ def _spread(
     return Windows.join(rounds)
 
 
-def _conclude(
-    task: MatchTask, search: PoseSearch, pose: Floats, windows: Windows, placing: Placing
-) -> MatchResult:
-    good = windows.select(_accepted(windows))
-    agreed = consensus(good.reference, good.moving, task.model, task.tolerance_px, task.options.seed)
+def _conclude(task: MatchTask, search: PoseSearch, pose: Floats, level: _Level) -> MatchResult:
+    windows, good, agreed, placing = level.windows, level.good, level.agreed, level.placing
     if agreed.sum() >= MIN_POINTS:
         pose = fit_pose(good.reference[agreed], good.moving[agreed], np.clip(good.value[agreed], 0.05, 1.0))
     shrink = max(1.0, max(task.reference.shape) / FINE_SIDE) ** 2
     overlap = placing.overlap_share * task.reference.size / shrink
-    window = (2.0 * _half_side(task) + 1) ** 2 / shrink
+    reach = (2.0 * level.plan.half + 1) * level.plan.factor
+    window = reach**2 / shrink
     evidence = pose_evidence(search, windows, agreed, overlap, window)
     confidence = tie_confidence(good, pose, evidence)
     ties = TiePoints(good.reference, good.moving, confidence, good.round_trip)
@@ -120,9 +152,9 @@ def _conclude(
         "poses tried": search.tried,
         "pose score": round(search.poses[0].score, 4),
         "windows": len(windows),
+        "tie points on pixels of": round(level.plan.factor, 2),
         "spacing_px": round(placing.spacing, 1),
         "overlap of the images": round(placing.overlap_share, 4),
         "evidence from": {key: round(value, 4) for key, value in evidence.features.items()},
     }
-    reach = 2.0 * _half_side(task) + 1
     return MatchResult(ties, agreed, pose, evidence.probability, len(windows), reach, steps)
