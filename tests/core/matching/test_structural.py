@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from sarto.core.assess import RULES
@@ -125,6 +126,23 @@ def test_a_large_scene_is_matched_from_coarse_to_fine() -> None:
     truth = np.array([[1.0, 0, -shift], [0, 1.0, -shift]])
     assert affine.grid_distance(result.pose, truth, optical.shape) < 0.5
     assert 100 < result.tried < 500
+
+
+@pytest.mark.slow
+def test_an_oversampled_scene_is_matched_where_it_has_detail() -> None:
+    """Images blown up eight times: single pixels show nothing, so tie points come from a coarser level."""
+    pair = make_pair(200, degrees=0.8, shift=(3.0, -4.0), seed=12)
+    times = 8
+    optical, sar = (
+        cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+        for image in (pair.optical, pair.sar)
+    )
+    task = MatchTask(np.maximum(optical, 1), np.maximum(sar, 1), RANGES["georef"], MatchOptions(points=120))
+    result = create("structural").match(task)
+    truth = affine.enlarge_by(pair.truth, times)
+    assert affine.grid_distance(result.pose, truth, optical.shape) < 0.5 * times
+    assert result.steps["tie points on pixels of"] > 1
+    assert result.inliers.sum() > 0.3 * result.tried
 
 
 def test_tie_points_never_cluster(georeferenced_pair: Pair) -> None:
