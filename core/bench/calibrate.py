@@ -83,21 +83,26 @@ def reliability(title: str, stated: Floats, right: Flags, bins: int = BINS) -> R
     return Reliability(title, tuple(found), ece, len(stated))
 
 
-def read_reliability(folders: Sequence[Path]) -> Report:
+def read_reliability(folders: Sequence[Path], only_tight: bool = False) -> Report:
     """Reliability over finished benches, taken together.
 
     Confidence needs benches run with --ties and a truth; evidence is only told apart from luck if a `shuffled`
-    bench is among them, in which every pose is wrong. Raises InputError for a folder that holds no bench.
+    bench is among them, in which every pose is wrong. only_tight: leave out pairs whose published alignment,
+    which the errors are measured against, is itself off. Raises InputError for a folder that holds no bench.
     """
     confidence, errors, inliers = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     evidence, right = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)]
     for folder in folders:
         shuffled = _protocol(folder) == "shuffled"
-        rows = [r for r in read_rows(folder / "pairs.csv") if np.isfinite(r.evidence)]
+        rows = [r for r in read_rows(folder / "pairs.csv") if not only_tight or r.tight]
+        pairs = {r.pair_id for r in rows}
+        rows = [r for r in rows if np.isfinite(r.evidence)]
         evidence.append(np.array([r.evidence for r in rows], dtype=np.float64))
         right.append(np.array([not shuffled and r.rmse <= RIGHT_POSE_PX for r in rows], dtype=np.bool_))
         if (folder / "ties.csv.gz").exists():
-            columns = read_ties(folder / "ties.csv.gz").columns
+            ties = read_ties(folder / "ties.csv.gz")
+            wanted = np.array([pair in pairs for pair in ties.pair_id], dtype=np.bool_)
+            columns = {name: values[wanted] for name, values in ties.columns.items()}
             confidence.append(columns["confidence"])
             # A tie point between two different places is wrong, whatever it says.
             errors.append(np.full(len(columns["error"]), np.inf) if shuffled else columns["error"])

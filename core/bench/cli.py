@@ -123,6 +123,6 @@ def _listed(text: str) -> list[str]:
 def _reliability(args: argparse.Namespace) -> int:
     from .calibrate import read_reliability
 
-    result = read_reliability([Path(folder) for folder in args.reliability])
+    result = read_reliability([Path(folder) for folder in args.reliability], args.only_tight)
     print(json.dumps(result.to_json(), indent=1) if args.json else result.text())
     return 0
