@@ -95,8 +95,6 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    # Waiting threads of torch must not take the core that another process needs; read when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = build_parser().parse_args(argv)
     console = Console(args.json, args.quiet)
     try:
