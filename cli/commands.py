@@ -8,33 +8,22 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ..core.bench import cli as bench_cli
 from ..core.contract import (
-    CHECK,
-    GCP,
     RESAMPLING,
-    GcpTable,
-    InputError,
     MatchOptions,
     ModelOptions,
     OptionError,
-    OutputError,
     OutputOptions,
     RadiometryOptions,
     RegisterJob,
     RegisterResult,
     Verdict,
-    check_options,
-    from_dict,
 )
-from ..core.geometry import choose_model, refit, summary
-from ..core.matching import REACH, create
-from ..core.pipeline import MatchesPairs
+from ..core.geometry import summary
+from ..core.matching import create
+from ..core.pipeline import MatchesPairs, load_result, realign
 from ..core.pipeline import register as run_register
-from ..core.raster import Scene, input_files, read_gcps, target_grid, write_aligned
-from ..core.raster.analysis_grid import gsd_in
 from ..core.worker.client import WorkerClient
 from .console import Console
 from .options import add_dataclass, changed_options, read_dataclass, read_layer
@@ -114,50 +103,24 @@ def warp(args: argparse.Namespace, console: Console) -> int:
 
     sarto warp --optical s2.tif --sar s1.tif --gcps results/gcps.gpkg --out aligned.tif
     """
-    reporter = console.reporter()
-    options = read_dataclass(args, ModelOptions)
-    check_options(options)
-    _refuse_inputs(args)
-    with (
-        Scene(read_layer(args, "optical"), "optical") as reference,
-        Scene(read_layer(args, "sar"), "SAR") as moving,
-    ):
-        table = _stored_table(args, reference, moving)
-        model = options.model
-        if model == "auto":
-            chosen = table.enabled
-            model = choose_model(
-                table.reference_px[chosen],
-                table.moving_px[chosen],
-                table.role[chosen] == CHECK,
-                options.tolerance_px,
-                smoothing=options.smoothing,
-                reach=REACH,
-            ).model
-        transform, table = refit(table, model, options.smoothing)
-        grid = target_grid(
-            args.grid, reference.grid, moving, transform.apply, table.reference_grid, table.moving_grid
-        )
-        path = write_aligned(
-            read_layer(args, "sar"),
-            transform.apply,
-            table.reference_grid,
-            table.moving_grid,
-            grid,
-            Path(args.out),
-            args.resampling,
-            reporter,
-            args.overwrite,
-        )
+    done = realign(
+        read_layer(args, "optical"),
+        read_layer(args, "sar"),
+        args.gcps,
+        args.out,
+        read_dataclass(args, ModelOptions),
+        OutputOptions(grid=args.grid, resampling=args.resampling, overwrite=args.overwrite),
+        console.reporter(),
+    )
     console.close()
-    fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
+    fit, check = done.fit, done.check
     if args.json:
-        figures = {"model": model, "rmse_fit": fit.rmse, "rmse_check": check.rmse, "gcps": fit.count}
+        figures = {"model": done.model, "rmse_fit": fit.rmse, "rmse_check": check.rmse, "gcps": fit.count}
         shown = {key: value if value == value else None for key, value in figures.items()}
-        print(json.dumps({**shown, "aligned": str(path)}))
+        print(json.dumps({**shown, "aligned": str(done.path)}))
     else:
         held = f"{check.count} held out, RMSE {check.rmse:.2f} px" if check.count else "no check points"
-        print(f"{path}: {model} from {fit.count} GCPs, RMSE {fit.rmse:.2f} px; {held}.")
+        print(f"{done.path}: {done.model} from {fit.count} GCPs, RMSE {fit.rmse:.2f} px; {held}.")
     return 0
 
 
@@ -168,40 +131,6 @@ def bench(args: argparse.Namespace, console: Console) -> int:
 
 def _status(result: RegisterResult) -> int:
     return NOT_TRUSTED if result.assessment.verdict is Verdict.NOT_TRUSTED else 0
-
-
-def _stored_table(args: argparse.Namespace, reference: Scene, moving: Scene) -> GcpTable:
-    """The GCPs of a file, in the pixels in which `register` measures: of the coarser layer, or each its own."""
-    stored = read_gcps(args.gcps, moving.is_georeferenced)
-    grid, moving_grid = reference.grid, moving.grid
-    if reference.is_georeferenced and moving.is_georeferenced:
-        grid = moving_grid = grid.resampled(max(grid.gsd, gsd_in(moving, grid.crs)))
-    reference_px, moving_px = stored.on_grids(moving, grid, moving_grid)
-    count = len(stored)
-    return GcpTable(
-        reference_grid=grid,
-        moving_grid=moving_grid,
-        reference_px=reference_px,
-        moving_px=moving_px,
-        confidence=np.ones(count),
-        round_trip=np.full(count, np.nan),
-        residual_px=np.full((count, 2), np.nan),
-        enabled=stored.enabled,
-        role=stored.role,
-    )
-
-
-def _refuse_inputs(args: argparse.Namespace) -> None:
-    """Raises OutputError where the raster would be written over a file that is read."""
-    out = Path(args.out)
-    if not out.exists():
-        return
-    for what, files in (
-        ("the GCP file", {Path(args.gcps)}),
-        ("an input layer", input_files(args.optical) | input_files(args.sar)),
-    ):
-        if any(file.exists() and out.samefile(file) for file in files):
-            raise OutputError(f"'{args.out}' is {what}.", "Choose another name.")
 
 
 def _job(args: argparse.Namespace) -> RegisterJob:
@@ -219,11 +148,7 @@ def _job(args: argparse.Namespace) -> RegisterJob:
 
 def _job_of_record(args: argparse.Namespace) -> RegisterJob:
     """The job of an earlier run; only the output folder and `--overwrite` are taken from this call."""
-    try:
-        data = json.loads(Path(args.record).read_text(encoding="utf-8"))
-        job = from_dict(RegisterResult, data).job
-    except (OSError, ValueError, InputError) as error:
-        raise InputError(f"'{args.record}' is not a record of a run: {error}", "Give a record.json.") from error
+    job = load_result(Path(args.record)).job
     directory = args.directory or job.output.directory
     return replace(job, output=replace(job.output, directory=directory, overwrite=args.overwrite))
 

@@ -35,7 +35,7 @@ class ThinPlateModel(Model):
         """GCPs at the same place count as one at their weighted mean, so that they cannot contradict."""
         source, target = frames(reference, moving)
         r, m, w, _ = _merge(source.normalise(reference), target.normalise(moving), weights / weights.mean())
-        solution = _solved(self._system(r, w), np.concatenate([m, np.zeros((3, 2))]))
+        solution = _solved(self.system(r, w), np.concatenate([m, np.zeros((3, 2))]))
         return ThinPlate(source, target, r, solution[:-3], solution[-3:])
 
     def leave_one_out(self, reference: Points, moving: Points, weights: Floats) -> Points:
@@ -59,17 +59,21 @@ class ThinPlateModel(Model):
     def _deleted(self, r: Points, m: Points, w: Floats) -> Points:
         if len(r) <= self.minimum_points:
             return np.full_like(r, np.nan)
-        inverse = _solved(self._system(r, w), np.eye(len(r) + 3))
+        inverse = _solved(self.system(r, w), np.eye(len(r) + 3))
         spline_weights = inverse[:-3, :-3] @ m
         return np.asarray(-spline_weights / np.diag(inverse)[:-3, None])
 
-    def _system(self, r: Points, w: Floats) -> Points:
-        """(N + 3, N + 3) matrix [[K + λ W⁻¹, P], [Pᵀ, 0]]."""
+    def check_spread(self, r: Points) -> None:
+        """Raises InputError where normalised positions (N, 2) are too few or on one line."""
+        s = np.linalg.svd(np.column_stack([np.ones(len(r)), r]), compute_uv=False)
+        if len(r) < self.minimum_points or s[-1] <= 1e-6 * s[0]:
+            raise degenerate()
+
+    def system(self, r: Points, w: Floats) -> Points:
+        """(N + 3, N + 3) matrix [[K + λ W⁻¹, P], [Pᵀ, 0]] of normalised positions (N, 2) and weights (N,)."""
+        self.check_spread(r)
         n = len(r)
         plane = np.column_stack([np.ones(n), r])
-        s = np.linalg.svd(plane, compute_uv=False)
-        if n < self.minimum_points or s[-1] <= 1e-6 * s[0]:
-            raise degenerate()
         system = np.zeros((n + 3, n + 3))
         system[:n, :n] = kernel(r, r)
         system[np.arange(n), np.arange(n)] += self.penalty / w

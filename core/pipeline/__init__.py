@@ -1,9 +1,50 @@
 """The story: two layers → prepare → match → fit → assess → deliver.
 
-`register` is the whole of it; `solve` is its middle, from two arrays to a checked transform.
+`register` is the whole of it; `solve` is its middle, from two arrays to a checked transform. `foresee` says
+beforehand what a run will do, `Review` edits its GCPs afterwards, `apply_edits` delivers it again.
 """
 
+from ..geometry import Summary
+from ..matching import METHODS, REACH
+from ..raster import display_limits
+from ..report import Ruler
+from ..worker import WorkerClient, default_python
+from .deliver import FILES
+from .edit import apply_edits
+from .engine import check_engine, register_in_worker
+from .export import convert_gcps, export_gcps
+from .foresight import STAGES, Forecast, Overall, foresee
+from .realign import Realigned, realign
 from .register import register
+from .review import EditedRun, Review, load_result
 from .solve import MatchesPairs, Solution, conclude, solve
 
-__all__ = ["MatchesPairs", "Solution", "conclude", "register", "solve"]
+__all__ = [
+    "FILES",
+    "METHODS",
+    "REACH",
+    "STAGES",
+    "EditedRun",
+    "Forecast",
+    "MatchesPairs",
+    "Overall",
+    "Realigned",
+    "Review",
+    "Ruler",
+    "Solution",
+    "Summary",
+    "WorkerClient",
+    "apply_edits",
+    "check_engine",
+    "conclude",
+    "convert_gcps",
+    "default_python",
+    "display_limits",
+    "export_gcps",
+    "foresee",
+    "load_result",
+    "realign",
+    "register",
+    "register_in_worker",
+    "solve",
+]

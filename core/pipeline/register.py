@@ -45,7 +45,7 @@ def register(
     def timed(result: RegisterResult) -> RegisterResult:
         return replace(result, seconds=round(time.monotonic() - started, 2))
 
-    with _scratch() as scratch:
+    with scratch_folder() as scratch:
         pair = prepare(job, reporter, Path(scratch))
         solution = solve(pair, matcher, SearchRange.parse(job.match.range), job.match, job.model, reporter)
         kinds = possible_kinds(kinds, pair)
@@ -57,7 +57,8 @@ def register(
     return result
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the prepared images, removed at the end. Raises OutputError."""
     try:
         return tempfile.TemporaryDirectory(prefix="sarto-", ignore_cleanup_errors=True)
     except OSError as error:

@@ -110,32 +110,50 @@ def conclude(
         return _without_fit(pair, match, table, f"{model}: {error.message.rstrip('.')}")
     reporter.progress("Assessing", 0.5)
     leave_one_out = loo_rmse(table, model, options.smoothing)
-    figures = measure(pair, match, table, transform, leave_one_out)
+    figures = measure(pair, Found.of(match), table, transform, leave_one_out)
     return Solution(match, transform, table, judge(figures, model), scores)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the matcher found, as far as the figures need it.
+
+    tie_points: that passed the method's own checks. agreeing: of them, with one transform. tried: places.
+    evidence: probability that the pose is not chance.
+    """
+
+    tie_points: int
+    agreeing: int
+    tried: int
+    evidence: float
+
+    @staticmethod
+    def of(match: MatchResult) -> Found:
+        return Found(len(match.ties), int(match.inliers.sum()), match.tried, match.evidence)
+
+
 def measure(
-    pair: PreparedPair, match: MatchResult, table: GcpTable, transform: Transform, leave_one_out: float
+    pair: PreparedPair, found: Found, table: GcpTable, transform: Transform, leave_one_out: float
 ) -> Figures:
     """The figures of a fitted table."""
     fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
     # Two images that share no world have no 'before'.
     before = structural_similarity(pair.reference, pair.moving, _identity) if pair.is_georeferenced else np.nan
     return Figures(
-        tie_points=len(match.ties),
+        tie_points=found.tie_points,
         gcps=fit.count,
         check_points=check.count,
-        tried=match.tried,
+        tried=found.tried,
         rmse_fit=fit.rmse,
         rmse_check=check.rmse,
         ce90=check.ce90,
         loo_rmse=leave_one_out,
         coverage=coverage(pair.reference, pair.moving, transform.apply, table.reference_px[table.enabled]),
-        inlier_share=float(match.inliers.sum() / max(match.tried, 1)),
+        inlier_share=float(found.agreeing / max(found.tried, 1)),
         round_trip=float(np.median(table.round_trip)) if len(table) else float("nan"),
         similarity_before=float(before),
         similarity_after=structural_similarity(pair.reference, pair.moving, transform.apply),
-        evidence=match.evidence,
+        evidence=found.evidence,
         gsd=pair.reference_grid.gsd,
     )
 
@@ -170,7 +188,7 @@ def _without_fit(pair: PreparedPair, match: MatchResult, table: GcpTable, why: s
         enabled=np.zeros(len(table), dtype=np.bool_),
         residual_px=transform.residuals(table.reference_px, table.moving_px),
     )
-    figures = measure(pair, match, table, transform, float("nan"))
+    figures = measure(pair, Found.of(match), table, transform, float("nan"))
     # The verdict is about the tie points that were found, although none of them was fitted.
     assessment = judge(replace(figures, gcps=len(table)), transform.model)
     stands_in = "the position search's own transform is used instead"

@@ -5,7 +5,10 @@ Knows the contract, GDAL and numpy. `prepare` turns two layers into two 8-bit im
 read-only and never changed; results appear whole or not at all.
 """
 
+from .analysis_grid import gsd_in
 from .atomic import replacing
+from .display import display_limits
+from .foresight import Outlook, gsd_text, outlook
 from .gcp_files import write_csv, write_geojson, write_points
 from .gcp_reading import StoredGcps, read_gcps
 from .gcp_table import SourcePositions, moving_source_pixels, source_positions
@@ -20,13 +23,18 @@ from .target import target_grid
 from .warp import write_aligned
 
 __all__ = [
+    "Outlook",
     "Scene",
     "SourcePositions",
     "StoredGcps",
     "detect_sar_kind",
+    "display_limits",
     "encode_png",
+    "gsd_in",
+    "gsd_text",
     "input_files",
     "moving_source_pixels",
+    "outlook",
     "prepare",
     "read_gcps",
     "refined_lee",

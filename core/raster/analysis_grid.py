@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..contract import Grid, InputError, OptionError, RegisterJob
-from .crs import Transformation, crs_name, same_crs, spatial_reference
+from .crs import Transformation, crs_name, same_crs, unit_name
 from .footprint import describe, intersection, outline, outline_in, parse_area, polygon, to_pixel_shape
 from .scene import Scene
 
@@ -19,12 +19,17 @@ _SAME_GSD = 1.05  # ratios below are not worth resampling the reference
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read onto which grid, and why; area: OGR geometry or None."""
+    """What is read onto which grid, and why.
+
+    area: OGR geometry of the area of interest, or None. overlap: OGR geometry of what both layers (and the
+    area) cover, in the reference's CRS; None where they share no world.
+    """
 
     reference_grid: Grid
     moving_grid: Grid
     area: Any = None
     notes: list[str] = field(default_factory=list)
+    overlap: Any = None
 
 
 def plan_grids(job: RegisterJob, reference: Scene, moving: Scene) -> Plan:
@@ -54,8 +59,8 @@ def _plan_overlap(job: RegisterJob, reference: Scene, moving: Scene, area: Any) 
     overlap = _overlap(reference, moving, area)
     lattice = _lattice(job, reference, gsd_in(moving, crs), moving.label)
     grid = _window_over(lattice, overlap, reference, moving)
-    notes.append(f"Analysis at {grid.gsd:.6g} {_unit(crs)} on {grid.width} × {grid.height} pixels.")
-    return Plan(grid, grid, area, notes)
+    notes.append(f"Analysis at {grid.gsd:.6g} {unit_name(crs)} on {grid.width} × {grid.height} pixels.")
+    return Plan(grid, grid, area, notes, overlap)
 
 
 def _overlap(reference: Scene, moving: Scene, area: Any) -> Any:
@@ -72,7 +77,7 @@ def _overlap(reference: Scene, moving: Scene, area: Any) -> Any:
     if overlap.IsEmpty() or overlap.GetArea() == 0:
         raise InputError(
             f"'{reference.label}' ({describe(first)}) and '{moving.label}' ({describe(second)}, seen in "
-            f"{crs_name(crs)}) do not overlap: they are {first.Distance(second):,.6g} {_unit(crs)} apart.",
+            f"{crs_name(crs)}) do not overlap: they are {first.Distance(second):,.6g} {unit_name(crs)} apart.",
             "Check the CRS of both layers, or remove a wrong georeference.",
         )
     if area is None:
@@ -90,7 +95,7 @@ def _lattice(job: RegisterJob, reference: Scene, moving_gsd: float, moving_label
     """The reference's full grid at the analysis GSD."""
     own = reference.grid.gsd
     ratio = max(own, moving_gsd) / min(own, moving_gsd)
-    unit = _unit(reference.grid.crs)
+    unit = unit_name(reference.grid.crs)
     if ratio > LARGEST_GSD_RATIO:
         raise InputError(
             f"The pixel sizes differ {ratio:.3g} times: {own:.6g} {unit} in '{reference.label}', "
@@ -117,7 +122,7 @@ def _window_over(lattice: Grid, overlap: Any, reference: Scene, moving: Scene) -
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
             f"'{reference.label}' and '{moving.label}' share only {max(width, 0)} × {max(height, 0)} pixels at "
-            f"{lattice.gsd:.6g} {_unit(lattice.crs)}.",
+            f"{lattice.gsd:.6g} {unit_name(lattice.crs)}.",
             f"At least {SMALLEST_SIDE} × {SMALLEST_SIDE} are needed: choose a larger area or a finer GSD.",
         )
     return lattice.window(left, top, width, height)
@@ -198,16 +203,6 @@ _SET_CRS = "Set the layer's CRS in the file: gdal_edit.py -a_srs EPSG:…, or in
 def _check_gsd_option(gsd: float | None) -> None:
     if gsd is not None and not (math.isfinite(gsd) and gsd > 0):
         raise OptionError(f"An analysis GSD of {gsd:g} makes no sense.", "Give a positive number.")
-
-
-def _unit(crs: str) -> str:
-    if not crs:
-        return "pixels"
-    reference = spatial_reference(crs)
-    if reference.IsGeographic():
-        return "°"
-    name = reference.GetLinearUnitsName()
-    return "m" if name.lower() in ("metre", "meter", "m") else str(name)
 
 
 __all__ = ["Plan", "gsd_in", "plan_grids"]

@@ -37,6 +37,17 @@ def crs_name(crs: str) -> str:
     return f"{name} ({reference.GetAuthorityName(None)}:{code})" if code else str(name)
 
 
+def unit_name(crs: str) -> str:
+    """The unit of a CRS's coordinates: "m", "°", "US survey foot" …; "pixels" for ""."""
+    if not crs:
+        return "pixels"
+    reference = spatial_reference(crs)
+    if reference.IsGeographic():
+        return "°"
+    name = str(reference.GetLinearUnitsName())
+    return "m" if name.lower() in ("metre", "meter", "m") else name
+
+
 def crs_code(crs: str) -> str:
     """A short text that means the CRS: 'EPSG:32632' where it has such a code, else WKT on one line; '' of ''."""
     if not crs:

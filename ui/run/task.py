@@ -1,0 +1,82 @@
+"""Work in the background of QGIS."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from qgis.core import Qgis, QgsMessageLog, QgsTask
+from qgis.PyQt.QtCore import pyqtSignal
+
+from ...core.contract import Cancelled, EngineError, Reporter, SartoError
+from ...core.pipeline import Overall
+from .progress import Progress
+
+LOG_TAG = "Sarto"
+
+
+class BackgroundTask(QgsTask):
+    """Does `work(reporter)` in a thread of its own; all signals arrive in the thread that made the task.
+
+    title: shown by QGIS's task manager. expected_seconds: estimate of the whole, which the time left starts
+    from (NaN = none). Afterwards one of `result` and `error` is set, or neither after a cancel.
+
+    progressed(Progress): while it runs. logged(str): a line for the user. done(task): exactly once, at the
+    end, whichever way that came.
+    """
+
+    progressed = pyqtSignal(object)
+    logged = pyqtSignal(str)
+    done = pyqtSignal(object)
+
+    def __init__(
+        self, title: str, work: Callable[[Reporter], Any], expected_seconds: float = float("nan")
+    ) -> None:
+        super().__init__(title, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
+        self.title = title
+        self.result: Any = None
+        self.error: SartoError | None = None
+        self._work = work
+        self._overall = Overall(expected_seconds)
+        self._is_over = False
+
+    def run(self) -> bool:
+        """In the thread: never raises, for QGIS would show a traceback."""
+        reporter = Reporter(self._on_progress, self._on_log, self.isCanceled)
+        try:
+            reporter.check()
+            self.result = self._work(reporter)
+        except Cancelled:
+            return False
+        except SartoError as error:
+            self.error = error
+        except MemoryError:
+            self.error = EngineError("The memory does not suffice.", "Use a smaller area or larger pixels.")
+        except Exception as error:  # a defect of ours: shown like any other error, with the place in the log
+            self._on_log(traceback.format_exc(), Qgis.MessageLevel.Critical)
+            self.error = SartoError(
+                f"Unexpected error: {type(error).__name__}: {error}",
+                f"The log '{LOG_TAG}' shows where it happened.",
+            )
+        return self.error is None
+
+    def finished(self, _ok: bool) -> None:
+        """In the main thread, called by QGIS after `run`, or instead of it where it was cancelled before."""
+        if not self._is_over:
+            self._is_over = True
+            self.done.emit(self)
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether it ended without result and without error."""
+        return self.result is None and self.error is None
+
+    def _on_progress(self, stage: str, fraction: float) -> None:
+        overall, left = self._overall.update(stage, fraction)
+        self.setProgress(100 * overall)
+        self.progressed.emit(Progress(stage, overall, left))
+
+    def _on_log(self, message: str, level: Qgis.MessageLevel = Qgis.MessageLevel.Info) -> None:
+        QgsMessageLog.logMessage(message, LOG_TAG, level)
+        self.logged.emit(message)
