@@ -1,0 +1,6 @@
+"""Results in the project: one group of layers per run, and the way back from a layer to its run."""
+
+from .find import find_record, role_of
+from .load import ResultGroup, load_results
+
+__all__ = ["ResultGroup", "find_record", "load_results", "role_of"]

@@ -1,0 +1,150 @@
+"""The layers of a run, made but not yet in the project."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsContrastEnhancement,
+    QgsCoordinateReferenceSystem,
+    QgsExpressionContextUtils,
+    QgsProject,
+    QgsRasterLayer,
+    QgsSingleBandGrayRenderer,
+    QgsVectorLayer,
+)
+
+from ...core.contract import GcpTable, InputError, RegisterResult
+from .arrows import VARIABLES, arrow_scale, map_vectors
+from .describe import layer_metadata
+from .find import RECORD_PROPERTY, ROLE_PROPERTY
+
+STYLES = Path(__file__).resolve().parents[2] / "resources" / "styles"
+MISSING_HINT = "Run the registration again."
+
+EXPLANATIONS = {
+    "gcps": "Where the GCPs and check points truly lie, coloured by what the transform leaves over.",
+    "residuals": "What the transform leaves over at each GCP, exaggerated as the layer's name says.",
+    "links": "From where the SAR layer showed each GCP to where it belongs.",
+    "aligned": "The SAR layer, moved onto the optical layer.",
+}
+
+
+@dataclass(frozen=True)
+class ResultLayers:
+    """The layers from top to bottom; links is None where the SAR layer had no place on the map before."""
+
+    gcps: Any
+    residuals: Any
+    links: Any | None
+    aligned: Any
+
+    @property
+    def all(self) -> tuple[Any, ...]:
+        layers = (self.gcps, self.residuals, self.links, self.aligned)
+        return tuple(layer for layer in layers if layer is not None)
+
+
+def make_layers(
+    result: RegisterResult,
+    limits: list[tuple[float, float]],
+    project: QgsProject,
+    fallback_crs: QgsCoordinateReferenceSystem,
+) -> ResultLayers:
+    """Open the files of a run with their styles. Raises InputError where one is missing or broken.
+
+    limits: black and white per band. fallback_crs: taken where the reference's file has no CRS.
+    """
+    aligned_path, package = _existing(result, "aligned"), _existing(result, "gpkg")
+    sar = result.job.moving.label
+    scale = arrow_scale(result.gcps)
+    aligned = _raster(aligned_path, f"{sar} (aligned)", limits, project)
+    gcps = _vector(package, "gcps", "GCPs", project)
+    residuals = _vector(package, "gcps", f"Residuals × {scale:g}", project)
+    links = _vector(package, "links", "Links from present to true position", project, is_needed=False)
+    layers = ResultLayers(gcps, residuals, links, aligned)
+    _set_arrows(residuals, result.gcps, scale)
+    for role, layer in (("gcps", gcps), ("residuals", residuals), ("links", links), ("aligned", aligned)):
+        if layer is None:
+            continue
+        _set_crs(layer, result.reference_grid.crs, fallback_crs)
+        if role != "aligned":
+            set_style(layer, role)
+        layer.setMetadata(layer_metadata(result, layer.name(), layer.crs(), EXPLANATIONS[role]))
+        layer.setCustomProperty(ROLE_PROPERTY, role)
+        layer.setCustomProperty(RECORD_PROPERTY, result.files.get("record", ""))
+    return layers
+
+
+def set_style(layer: QgsVectorLayer, name: str) -> None:
+    """Give a layer `resources/styles/<name>.qml`. Raises InputError where that cannot be read."""
+    path = STYLES / f"{name}.qml"
+    message, is_loaded = layer.loadNamedStyle(str(path))
+    if not is_loaded:
+        raise InputError(f"The style '{path}' could not be read: {message}.", "Install the plugin again.")
+
+
+def _existing(result: RegisterResult, kind: str) -> Path:
+    path = Path(result.files.get(kind, ""))
+    if kind not in result.files:
+        raise InputError(f"The run of '{result.job.moving.label}' wrote no '{kind}' file.", MISSING_HINT)
+    if not path.is_file():
+        raise InputError(f"'{path}' is missing.", MISSING_HINT)
+    return path
+
+
+def _raster(path: Path, name: str, limits: list[tuple[float, float]], project: QgsProject) -> QgsRasterLayer:
+    # The default style would compute statistics, which takes long on a large raster.
+    options = QgsRasterLayer.LayerOptions(False, project.transformContext())
+    options.skipCrsValidation = True
+    layer = QgsRasterLayer(str(path), name, "gdal", options)
+    if not layer.isValid():
+        raise InputError(f"'{path}' could not be opened: {layer.error().summary()}", MISSING_HINT)
+    _stretch(layer, limits)
+    return layer
+
+
+def _stretch(layer: QgsRasterLayer, limits: list[tuple[float, float]]) -> None:
+    """Grey of the first band between its limits: SAR bands are no red, green and blue."""
+    provider = layer.dataProvider()
+    renderer = QgsSingleBandGrayRenderer(provider, 1)
+    low, high = limits[0] if limits else (math.nan, math.nan)
+    if math.isfinite(low) and math.isfinite(high) and low < high:
+        stretch = QgsContrastEnhancement(provider.dataType(1))
+        stretch.setMinimumValue(low)
+        stretch.setMaximumValue(high)
+        stretch.setContrastEnhancementAlgorithm(
+            QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
+        )
+        renderer.setContrastEnhancement(stretch)
+    layer.setRenderer(renderer)
+
+
+def _vector(
+    path: Path, table: str, name: str, project: QgsProject, is_needed: bool = True
+) -> QgsVectorLayer | None:
+    options = QgsVectorLayer.LayerOptions(project.transformContext(), False)
+    options.skipCrsValidation = True
+    layer = QgsVectorLayer(f"{path}|layername={table}", name, "ogr", options)
+    if layer.isValid():
+        return layer
+    if is_needed:
+        raise InputError(f"'{path}' has no layer '{table}' that could be opened.", MISSING_HINT)
+    return None
+
+
+def _set_crs(layer: Any, crs: str, fallback: QgsCoordinateReferenceSystem) -> None:
+    """The reference's: what the file says, or where that has none what the reference layer is taken to be in."""
+    if not crs:
+        layer.setCrs(fallback)
+    elif not layer.crs().isValid():
+        layer.setCrs(QgsCoordinateReferenceSystem.fromWkt(crs))
+
+
+def _set_arrows(layer: QgsVectorLayer, table: GcpTable, scale: float) -> None:
+    numbers = map_vectors(table).reshape(-1).tolist()
+    for name, value in (*zip(VARIABLES, numbers, strict=True), ("sarto_residual_scale", scale)):
+        QgsExpressionContextUtils.setLayerVariable(layer, name, value)

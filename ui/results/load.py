@@ -1,0 +1,65 @@
+"""A run's results as one group in the layer tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsLayerTreeGroup, QgsProject
+
+from ...core.contract import RegisterResult
+from .layers import make_layers
+
+
+@dataclass(frozen=True)
+class ResultGroup:
+    """What was added to the project. `links` is None where the SAR layer had no place on the map before."""
+
+    name: str
+    group: Any
+    gcps: Any
+    residuals: Any
+    links: Any | None
+    aligned: Any
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The map layers, top to bottom."""
+        layers = (self.gcps, self.residuals, self.links, self.aligned)
+        return tuple(layer for layer in layers if layer is not None)
+
+
+def load_results(
+    result: RegisterResult,
+    limits: list[tuple[float, float]],
+    project: QgsProject | None = None,
+    reference_layer_id: str = "",
+) -> ResultGroup:
+    """Add one group with GCPs, residual arrows, links and the aligned raster; the links are switched off.
+
+    limits: black and white per band of the aligned raster. project: the open one by default.
+    reference_layer_id: the group comes right above this layer; on top where it is not in the tree (any more).
+    Raises InputError where a file is missing or cannot be read; nothing is added then.
+    """
+    project = project if project is not None else QgsProject.instance()
+    reference = project.mapLayer(reference_layer_id) if reference_layer_id else None
+    fallback = reference.crs() if reference is not None else QgsCoordinateReferenceSystem()
+    layers = make_layers(result, limits, project, fallback)
+    name = f"{result.job.moving.label} → {result.job.reference.label}: {result.assessment.verdict.value}"
+    group = _insert_group(project, name, reference_layer_id)
+    for layer in layers.all:
+        project.addMapLayer(layer, False)
+        node = group.addLayer(layer)
+        node.setExpanded(layer is layers.gcps)
+        # Once the layer is aligned, where it was is asked for rarely, and hides what there is to judge.
+        node.setItemVisibilityChecked(layer is not layers.links)
+    return ResultGroup(name, group, layers.gcps, layers.residuals, layers.links, layers.aligned)
+
+
+def _insert_group(project: QgsProject, name: str, reference_layer_id: str) -> QgsLayerTreeGroup:
+    root = project.layerTreeRoot()
+    node = root.findLayer(reference_layer_id) if reference_layer_id else None
+    parent = node.parent() if node is not None else None
+    if parent is None:
+        return root.insertGroup(0, name)
+    return parent.insertGroup(parent.children().index(node), name)
