@@ -20,9 +20,8 @@ from ..core.contract import (
     RegisterResult,
     Verdict,
 )
-from ..core.geometry import summary
 from ..core.matching import create
-from ..core.pipeline import MatchesPairs, load_result, realign
+from ..core.pipeline import MatchesPairs, displacement_left, load_result, realign
 from ..core.pipeline import register as run_register
 from ..core.worker.client import WorkerClient
 from .console import Console
@@ -73,9 +72,8 @@ def assess(args: argparse.Namespace, console: Console) -> int:
       sarto assess --optical s2.tif --sar results/aligned.tif
     """
     result = _execute(_job(args), args, console, ())
-    table = result.gcps
-    if result.moving_grid == result.reference_grid and len(table):
-        left = summary(table.moving_px - table.reference_px, table.enabled)
+    left = displacement_left(result)
+    if left.count:
         console.log(
             f"The layers are off by {left.median:.2f} px (median), {left.rmse:.2f} px (RMS), "
             f"{left.ce90:.2f} px (90 %) at {left.count} tie points."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import torch
 from sarto.core.contract import Floats
 from sarto.resources.sample.generate import generate
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # QGIS's test plugin starts before any test
 torch.set_num_threads(1)  # test processes share the cores; spinning threads would multiply the time
 
 

@@ -16,7 +16,7 @@ from .export import convert_gcps, export_gcps
 from .foresight import STAGES, Forecast, Overall, foresee
 from .realign import Realigned, realign
 from .register import register
-from .review import EditedRun, Review, load_result
+from .review import EditedRun, Review, displacement_left, load_result
 from .solve import MatchesPairs, Solution, conclude, solve
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "conclude",
     "convert_gcps",
     "default_python",
+    "displacement_left",
     "display_limits",
     "export_gcps",
     "foresee",

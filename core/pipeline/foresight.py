@@ -71,7 +71,7 @@ STAGES: tuple[tuple[str, float], ...] = (
     ("Matching tie points", 0.20),
     ("Fitting the transform", 0.03),
     ("Assessing", 0.05),
-    ("Warping the moving layer", 0.08),
+    ("Aligning the SAR layer", 0.08),
     ("Writing the aligned raster", 0.06),
     ("Writing the GCPs", 0.01),
     ("Writing the report", 0.05),

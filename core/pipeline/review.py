@@ -128,3 +128,14 @@ def load_result(record: Path) -> RegisterResult:
         return from_dict(RegisterResult, json.loads(Path(record).read_text(encoding="utf-8")))
     except (OSError, ValueError, InputError) as error:
         raise InputError(f"'{record}' is not a record of a run: {error}", "Give a record.json.") from error
+
+
+def displacement_left(result: RegisterResult) -> Summary:
+    """How far the two layers are apart at the tie points, pixels; all NaN where they share no grid.
+
+    Only meaningful for layers that lie on each other nominally, as an assessment takes them.
+    """
+    table = result.gcps
+    if result.moving_grid != result.reference_grid:
+        return summary(np.zeros((0, 2)))
+    return summary(table.moving_px - table.reference_px, table.enabled)

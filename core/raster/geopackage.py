@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from .atomic import replacing
 from .crs import spatial_reference
 from .gcp_table import COLUMNS, SourcePositions, rows
 from .gdal_tools import gdal_errors
+
+STYLES = Path(__file__).resolve().parents[2] / "resources" / "styles"
+"""Folder of the QML files."""
 
 _FIELD_TYPES = {"int": ogr.OFTInteger64, "float": ogr.OFTReal, "text": ogr.OFTString, "bool": ogr.OFTInteger}
 
@@ -33,6 +37,7 @@ def write_gpkg(table: GcpTable, source: SourcePositions, path: str | Path, overw
         if table.reference_grid.crs and table.moving_grid.crs:
             _write_links(package, table)
         package.CommitTransaction()
+        _embed_styles(package)
         del package
     return Path(path)
 
@@ -67,6 +72,32 @@ def _write_links(package: Any, table: GcpTable) -> None:
         feature.SetFID(number)
         feature.SetGeometryDirectly(line)
         layer.CreateFeature(feature)
+
+
+def _embed_styles(package: Any) -> None:
+    """Store the layers' styles where QGIS looks for them (table `layer_styles`), as their defaults."""
+    fields = ("f_table_catalog", "f_table_schema", "f_table_name", "f_geometry_column", "styleName", "styleQML")
+    more = ("styleSLD", "description", "owner", "ui")
+    styles = package.CreateLayer("layer_styles", None, ogr.wkbNone, options=["FID=id"])
+    for name in (*fields, *more):
+        styles.CreateField(ogr.FieldDefn(name, ogr.OFTString))
+    default = ogr.FieldDefn("useAsDefault", ogr.OFTInteger)
+    default.SetSubType(ogr.OFSTBoolean)
+    styles.CreateField(default)
+    styles.CreateField(ogr.FieldDefn("update_time", ogr.OFTDateTime))
+    for table in ("gcps", "links"):
+        path = STYLES / f"{table}.qml"
+        if package.GetLayerByName(table) is None or not path.is_file():
+            continue
+        feature = ogr.Feature(styles.GetLayerDefn())
+        values = ("", "", table, "geom", f"Sarto {table}", path.read_text(encoding="utf-8"))
+        for name, value in zip(fields, values, strict=True):
+            feature.SetField(name, value)
+        for name in more:
+            feature.SetField(name, "")
+        feature.SetField("useAsDefault", 1)
+        feature.SetField("update_time", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        styles.CreateFeature(feature)
 
 
 def _create_layer(package: Any, name: str, table: GcpTable, kind: int) -> Any:

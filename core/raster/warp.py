@@ -131,7 +131,7 @@ def _warp_to(raw: Path, plan: _Plan, reporter: Reporter, final: Path) -> None:
     with gdal_errors(OutputError, f"'{final}' could not be written", _HINT) as failures:
         output = _create(raw, plan)
         for done, (column, row) in enumerate(places):
-            reporter.progress("Warping the moving layer", done / len(places))
+            reporter.progress("Aligning the SAR layer", done / len(places))
             window = column, row, min(side, target.width - column), min(side, target.height - row)
             for tile in plan.warper.tiles(*window):
                 seen = _warp_tile(plan, tile, output, reporter) or seen

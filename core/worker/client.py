@@ -86,6 +86,7 @@ class WorkerClient:
             self._log(f"The matching engine {self._process.death()}; it is started again.")
             self._kill()
         if self._process is None:
+            reporter.progress("Starting the engine", 0.0)
             self._launch()
             try:
                 self._greet(reporter)

@@ -35,6 +35,7 @@ class BackgroundTask(QgsTask):
     ) -> None:
         super().__init__(title, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
         self.title = title
+        self.expected_seconds = expected_seconds
         self.result: Any = None
         self.error: SartoError | None = None
         self._work = work

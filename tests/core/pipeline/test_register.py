@@ -174,7 +174,7 @@ STAGES = [
     "Searching the position",
     "Matching tie points",
     "Fitting the transform",
-    "Warping the moving layer",
+    "Aligning the SAR layer",
     "Writing the aligned raster",
     "Writing the GCPs",
     "Writing the report",

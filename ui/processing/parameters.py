@@ -1,0 +1,59 @@
+"""Processing parameters made from the contract's dataclasses, so that defaults and help exist once."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_args, get_type_hints
+
+from qgis.core import (
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from ...core.pipeline import METHODS
+from ..words import label_of
+
+
+def parameters_of(
+    kind: type[Any], skip: tuple[str, ...] = (), plain: tuple[str, ...] = ()
+) -> list[QgsProcessingParameterDefinition]:
+    """One parameter for each field with a help text; its name is the field's in capitals.
+
+    plain: fields that are always seen; the others are advanced.
+    """
+    hints = get_type_hints(kind)
+    made = []
+    for field in dataclasses.fields(kind):
+        if "help" not in field.metadata or field.name in skip:
+            continue
+        parameter = _parameter(field, hints[field.name])
+        parameter.setHelp(field.metadata["help"])
+        if field.name not in plain:
+            advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+            parameter.setFlags(parameter.flags() | advanced)
+        made.append(parameter)
+    return made
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParameterDefinition:
+    name, label = field.name.upper(), label_of(field.name)
+    choices = tuple(METHODS) if field.name == "method" else field.metadata["choices"]
+    if choices:
+        # The values themselves, not their numbers: a stored model keeps its meaning when a choice is added.
+        return QgsProcessingParameterEnum(name, label, list(choices), False, field.default, False, True)
+    kinds = get_args(hint) or (hint,)
+    if bool in kinds:
+        return QgsProcessingParameterBoolean(name, label, field.default)
+    if str in kinds:
+        return QgsProcessingParameterString(name, label, field.default, False, field.default == "")
+    number = QgsProcessingParameterNumber.Type
+    parameter = QgsProcessingParameterNumber(
+        name, label, number.Integer if int in kinds else number.Double, field.default, type(None) in kinds
+    )
+    for limit, put in (("minimum", parameter.setMinimum), ("maximum", parameter.setMaximum)):
+        if field.metadata[limit] is not None:
+            put(float(field.metadata[limit]))
+    return parameter

@@ -1,0 +1,46 @@
+"""What happens in the background: the work of each kind of task, and what it brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.contract import RegisterJob, RegisterResult, Reporter
+from ..core.pipeline import EditedRun, Review, apply_edits, display_limits, register_in_worker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run with all that its display needs, so that the main thread has nothing left to compute.
+
+    limits: black and white per band of the aligned raster. review: ready for edits.
+    """
+
+    result: RegisterResult
+    limits: list[tuple[float, float]]
+    review: Review
+
+
+def registration(job: RegisterJob, python: str) -> Callable[[Reporter], Outcome]:
+    """The work of a registration with the engine in `python`."""
+
+    def work(reporter: Reporter) -> Outcome:
+        return outcome_of(register_in_worker(job, python, reporter))
+
+    return work
+
+
+def delivery(edited: EditedRun, directory: str) -> Callable[[Reporter], Outcome]:
+    """The work of writing a run again with its edited GCPs."""
+
+    def work(reporter: Reporter) -> Outcome:
+        return outcome_of(apply_edits(edited, directory, reporter))
+
+    return work
+
+
+def outcome_of(result: RegisterResult) -> Outcome:
+    """Read what is shown, and make the review ready."""
+    review = Review(result)
+    review.prime()
+    return Outcome(result, display_limits(result.files["aligned"]), review)
