@@ -1,0 +1,177 @@
+"""Forms made from the option dataclasses of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from ...core.contract import (
+    LayerSource,
+    MatchOptions,
+    ModelOptions,
+    OutputOptions,
+    RadiometryOptions,
+    RegisterJob,
+    SartoError,
+    check_options,
+)
+from .editors import OptionalEdit, OptionSpec, editor_for, specs_of, tooltip_of
+from .tones import ToneLabel
+
+SECTIONS: dict[str, type] = {
+    "match": MatchOptions,
+    "model": ModelOptions,
+    "radiometry": RadiometryOptions,
+    "output": OutputOptions,
+}
+"""Section of a job → its options. `job.gsd` and the layers' `nodata` are told apart by sections of their own."""
+
+_GSD_HELP = (
+    "Size of the pixels at which the layers are compared, in units of the optical layer's CRS. "
+    "Automatic is the coarser of the two layers."
+)
+
+
+def main_specs(methods: Iterable[str]) -> list[OptionSpec]:
+    """The options that are always seen: method, transform, range."""
+    method, search = specs_of(MatchOptions, "match", ("method", "range"))
+    (model,) = specs_of(ModelOptions, "model", ("model",))
+    return [replace(method, choices=tuple(methods)), model, search]
+
+
+def advanced_specs() -> dict[str, list[OptionSpec]]:
+    """Group title → all other options."""
+    shown = {"match": ("method", "range"), "model": ("model",), "output": ("directory", "overwrite")}
+    rest = {
+        section: [spec for spec in specs_of(owner, section) if spec.name not in shown.get(section, ())]
+        for section, owner in SECTIONS.items()
+    }
+    gsd = specs_of(RegisterJob, "job", ("gsd",), none_text="Automatic", help=_GSD_HELP)
+    nodata = [
+        *specs_of(LayerSource, "reference", ("nodata",), none_text=_FILE, label="NoData value, optical"),
+        *specs_of(LayerSource, "moving", ("nodata",), none_text=_FILE, label="NoData value, SAR"),
+    ]
+    return {
+        "Matching": [*gsd, *rest["match"]],
+        "Transform": rest["model"],
+        "Pixel values": [*rest["radiometry"], *nodata],
+        "Result": rest["output"],
+    }
+
+
+_FILE = "As the file says"
+
+
+class OptionsForm(QWidget):
+    """Labelled editors in groups, with a line for a problem below each.
+
+    changed(): a value is another than before.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, groups: Mapping[str, list[OptionSpec]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.specs = {spec.key: spec for specs in groups.values() for spec in specs}
+        self.editors: dict[str, Any] = {}
+        self.notes: dict[str, ToneLabel] = {}
+        self.form = QFormLayout(self)
+        self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setVerticalSpacing(6)
+        self.form.setHorizontalSpacing(8)
+        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for title, specs in groups.items():
+            if title:
+                self._add_title(title)
+            for spec in specs:
+                self._add(spec)
+
+    def _add_title(self, title: str) -> None:
+        label = QLabel(title, self)
+        font = label.font()
+        font.setBold(True)
+        label.setFont(font)
+        label.setContentsMargins(0, 8 if self.form.rowCount() else 0, 0, 0)
+        self.form.addRow(label)
+
+    def _add(self, spec: OptionSpec) -> None:
+        field = QWidget(self)
+        editor, note = editor_for(spec, field), ToneLabel(field)
+        editor.setSizePolicy(QSizePolicy.Policy.Expanding, editor.sizePolicy().verticalPolicy())
+        column = QVBoxLayout(field)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(editor)
+        column.addWidget(note)
+        label = QLabel(spec.label, self)
+        label.setToolTip(tooltip_of(spec))
+        label.setBuddy(editor)
+        self.form.addRow(label, field)
+        self.editors[spec.key], self.notes[spec.key] = editor, note
+        editor.changed.connect(self.changed)
+
+    def values(self) -> dict[str, Any]:
+        """Key → value of every option in the form."""
+        return {key: editor.option_value() for key, editor in self.editors.items()}
+
+    def changed_values(self) -> dict[str, Any]:
+        """Those that differ from their defaults."""
+        return {key: value for key, value in self.values().items() if value != self.specs[key].default}
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Show values; those that are unknown or not allowed are left as they are."""
+        for key, value in values.items():
+            if key in self.editors and is_allowed(self.specs[key], value):
+                self.editors[key].set_option_value(value)
+
+    def reset(self) -> None:
+        """Back to the defaults."""
+        for key, spec in self.specs.items():
+            self.editors[key].set_option_value(spec.default)
+
+    def problems(self) -> dict[str, SartoError]:
+        """Key → what is wrong with a text as it stands."""
+        return {
+            key: SartoError(editor.problem)
+            for key, editor in self.editors.items()
+            if isinstance(editor, OptionalEdit) and editor.problem
+        }
+
+    def note_at(self, place: str) -> ToneLabel | None:
+        """The line for problems of an option, by its key or by its bare name."""
+        for key, note in self.notes.items():
+            if place in (key, self.specs[key].name):
+                return note
+        return None
+
+
+def is_allowed(spec: OptionSpec, value: Any) -> bool:
+    """Whether a stored value may be shown: right kind, known choice, within the limits."""
+    if spec.choices and value not in spec.choices:
+        return False
+    section, _, name = spec.key.partition(".")
+    owner = SECTIONS.get(section)
+    try:
+        if owner is not None:
+            check_options(owner(**{name: value}))
+        elif value is not None:
+            check_options(LayerSource("", nodata=value))  # the optional numbers have no limits of their own
+    except SartoError as error:
+        # A lone percentile may stand on the wrong side of the other's default; both are held together later.
+        return f"'{name}'" not in error.message or "must be below" in error.hint
+    return True
+
+
+def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Section → options object, from the values of all forms."""
+    found = {}
+    for section, owner in SECTIONS.items():
+        start = f"{section}."
+        own = {key[len(start) :]: value for key, value in values.items() if key.startswith(start)}
+        found[section] = owner(**own)
+    return found
