@@ -16,6 +16,7 @@ from qgis.core import (
     QgsSingleBandGrayRenderer,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtXml import QDomDocument
 
 from ...core.contract import GcpTable, InputError, RegisterResult
 from .arrows import VARIABLES, arrow_scale, map_vectors
@@ -24,6 +25,7 @@ from .find import RECORD_PROPERTY, ROLE_PROPERTY
 
 STYLES = Path(__file__).resolve().parents[2] / "resources" / "styles"
 MISSING_HINT = "Run the registration again."
+STYLE_HINT = "Install the plugin again."
 
 EXPLANATIONS = {
     "gcps": "Where the GCPs and check points truly lie, coloured by what the transform leaves over.",
@@ -82,9 +84,15 @@ def make_layers(
 def set_style(layer: QgsVectorLayer, name: str) -> None:
     """Give a layer `resources/styles/<name>.qml`. Raises InputError where that cannot be read."""
     path = STYLES / f"{name}.qml"
-    message, is_loaded = layer.loadNamedStyle(str(path))
-    if not is_loaded:
-        raise InputError(f"The style '{path}' could not be read: {message}.", "Install the plugin again.")
+    document = QDomDocument()
+    try:
+        # Not `loadNamedStyle`: that prefers the default style in the GeoPackage, which is another layer's.
+        document.setContent(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The style '{path}' could not be read: {error}.", STYLE_HINT) from error
+    is_read, message = layer.importNamedStyle(document)
+    if document.documentElement().isNull() or not is_read:
+        raise InputError(f"The style '{path}' could not be read: {message}.", STYLE_HINT)
 
 
 def _existing(result: RegisterResult, kind: str) -> Path:
