@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract import CHECK, GCP, GcpTable, InputError, RegisterResult, from_dict
-from ..geometry import LiveFit, Summary, Transform, from_record, summary
+from ..geometry import LiveFit, Summary, Transform, from_record, minimum_points, summary
 from ..report import Ruler
 
 
@@ -92,6 +92,7 @@ class Review:
 
     def choose_model(self, model: str) -> None:
         """Fit another transform. Raises OptionError for an unknown one or 'auto'."""
+        minimum_points(model)  # which knows the models
         if model != self.model:
             self._live, self.model = self._live_fit(model), model
             self._refit(self.table.enabled)

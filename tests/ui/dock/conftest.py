@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from osgeo import gdal, osr
-from qgis.core import QgsProject, QgsRasterLayer
+from qgis.core import QgsProject, QgsRasterLayer, QgsSettings
 from sarto.core.contract import Grid, RegisterJob
 from sarto.ui.dock import RegisterDock
 
@@ -57,13 +57,14 @@ class FakeForesee:
         return SimpleNamespace(reference_grid=grid, overlap_km2=629.1, seconds=31.0, gsd_text="10 m")
 
 
-@pytest.fixture()
+@pytest.fixture
 def foresee_fake() -> FakeForesee:
     return FakeForesee()
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_dock(qgis_iface: Any, qgis_new_project: None, qtbot: Any) -> Iterator[Callable[..., RegisterDock]]:
+    QgsSettings().remove("sarto/slowness")
     made: list[RegisterDock] = []
 
     def make(**more: Any) -> RegisterDock:
@@ -79,7 +80,7 @@ def make_dock(qgis_iface: Any, qgis_new_project: None, qtbot: Any) -> Iterator[C
     QgsProject.instance().clear()
 
 
-@pytest.fixture()
+@pytest.fixture
 def dock(make_dock: Callable[..., RegisterDock], foresee_fake: FakeForesee) -> RegisterDock:
     """A dock whose forecasts are made up."""
     return make_dock(foresee=foresee_fake)
@@ -91,7 +92,7 @@ class Pair:
     sar: QgsRasterLayer
 
 
-@pytest.fixture()
+@pytest.fixture
 def pair(tmp_path: Path, qgis_new_project: None) -> Pair:
     """Two overlapping layers in the project, the SAR layer on top."""
     optical = QgsRasterLayer(str(write_raster(tmp_path / "S2_rgb.tif", bands=3)), "S2 scene")

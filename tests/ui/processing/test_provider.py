@@ -1,0 +1,268 @@
+"""The algorithms through QGIS's registry: parameters, defaults, a real run, cancel, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelParameter,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterRasterLayer,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from sarto.core.contract import (
+    LayerSource,
+    MatchOptions,
+    ModelOptions,
+    OutputOptions,
+    RadiometryOptions,
+    RegisterJob,
+)
+from sarto.core.raster import read_gcps
+from sarto.ui.engine import remember_engine
+from sarto.ui.processing import SartoProvider
+
+QUICK = {"POINTS": 80}
+
+
+@pytest.fixture(scope="module")
+def registry(qgis_app):
+    provider = SartoProvider()
+    assert QgsApplication.processingRegistry().addProvider(provider)
+    yield QgsApplication.processingRegistry()
+    QgsApplication.processingRegistry().removeProvider(provider)
+
+
+@pytest.fixture
+def engine(qgis_app):
+    remember_engine(sys.executable)
+
+
+def run(registry, name: str, parameters: dict, feedback: QgsProcessingFeedback | None = None):
+    context, feedback = QgsProcessingContext(), feedback or QgsProcessingFeedback()
+    algorithm = registry.createAlgorithmById(f"sarto:{name}")
+    ok, message = algorithm.checkParameterValues(parameters, context)
+    assert ok, message
+    results, ok = algorithm.run(parameters, context, feedback)
+    return results, ok, feedback
+
+
+@pytest.fixture
+def layers(sample_scene):
+    return {"REFERENCE": str(sample_scene.optical), "MOVING": str(sample_scene.sar)}
+
+
+@pytest.mark.parametrize("name", ["register", "warp", "assess", "exportgcps"])
+def test_all_four_are_there_and_explained(registry, name: str) -> None:
+    algorithm = registry.algorithmById(f"sarto:{name}")
+    assert len(algorithm.shortHelpString()) > 80
+    assert not algorithm.icon().isNull()
+    assert all(p.description() for p in algorithm.parameterDefinitions())
+    helped = [p for p in algorithm.parameterDefinitions() if p.type() not in ("folderDestination",)]
+    lacking = [p.name() for p in helped if not p.help() and not p.isDestination()]
+    assert lacking == []
+
+
+def test_defaults_are_the_contract_s(registry) -> None:
+    algorithm = registry.algorithmById("sarto:register")
+    context = QgsProcessingContext()
+    for kind in (MatchOptions, ModelOptions, RadiometryOptions, OutputOptions):
+        found = algorithm.create().options_of(kind, {}, context)
+        assert found == kind()
+    names = {p.name() for p in algorithm.parameterDefinitions()}
+    for kind in (MatchOptions, ModelOptions, RadiometryOptions, OutputOptions):
+        fields = {f.name.upper() for f in dataclasses.fields(kind) if "help" in f.metadata} - {"DIRECTORY"}
+        assert fields <= names
+
+
+def test_limits_and_choices_are_checked_before_the_run(registry, layers, tmp_path) -> None:
+    algorithm = registry.createAlgorithmById("sarto:register")
+    for wrong in ({"POINTS": 1}, {"MODEL": "bananas"}, {"CHECK_SHARE": 0.9}):
+        parameters = {**layers, "FOLDER": str(tmp_path / "out"), **wrong}
+        ok, _ = algorithm.checkParameterValues(parameters, QgsProcessingContext())
+        assert not ok, wrong
+
+
+def test_values_given_reach_the_job(registry, layers, engine) -> None:
+    algorithm = registry.createAlgorithmById("sarto:register")
+    context = QgsProcessingContext()
+    parameters = {
+        **layers,
+        "FOLDER": "TEMPORARY_OUTPUT",
+        "MODEL": "poly2",
+        "RANGE": "50",
+        "POINTS": 99,
+        "REFERENCE_BANDS": "3,2,1",
+        "MOVING_NODATA": 0,
+        "GSD": 20,
+        "AREA": "Polygon ((0 0, 1 0, 1 1, 0 0))",
+        "SEED": 3,
+    }
+    assert algorithm.prepareAlgorithm(parameters, context, QgsProcessingFeedback())
+    job = algorithm.job(parameters, context, OutputOptions())
+    assert isinstance(job, RegisterJob)
+    assert job.model.model == "poly2"
+    assert job.match == MatchOptions(range="50", points=99, seed=3)
+    assert job.reference == LayerSource(layers["REFERENCE"], "sample_optical", "3,2,1")
+    assert job.moving.nodata == 0.0
+    assert job.gsd == 20.0
+    assert job.area.lower().startswith("polygon")
+
+
+@pytest.mark.slow
+def test_register_warp_export_assess(registry, layers, engine, sample_scene, tmp_path) -> None:
+    before = sample_scene.fingerprint()
+    out = str(tmp_path / "out")
+    results, ok, feedback = run(registry, "register", {**layers, **QUICK, "FOLDER": out})
+    assert ok, feedback.textLog()
+    assert results["VERDICT"] == "trusted"
+    assert results["RMSE_CHECK"] < 1
+    assert QgsRasterLayer(results["ALIGNED"]).isValid()
+    assert QgsVectorLayer(results["GCPS"]).featureCount() > 20
+    assert all(Path(results[kind]).is_file() for kind in ("POINTS", "RECORD", "REPORT"))
+    assert "Verdict: trusted" in feedback.textLog()
+
+    points = str(tmp_path / "again.points")
+    gcps = str(Path(out) / "gcps.gpkg")
+    results, ok, _ = run(registry, "exportgcps", {**layers, "GCPS": gcps, "OUTPUT": points})
+    assert ok
+    assert len(read_gcps(points)) == len(read_gcps(gcps))
+
+    aligned = str(tmp_path / "again.tif")
+    results, ok, _ = run(registry, "warp", {**layers, "GCPS": gcps, "OUTPUT": aligned, "MODEL": "affine"})
+    assert ok
+    assert results["MODEL"] == "affine"
+    assert QgsRasterLayer(aligned).isValid()
+
+    moved = run(registry, "assess", {**layers, **QUICK})[0]
+    fits = run(registry, "assess", {**layers, **QUICK, "MOVING": aligned})[0]
+    assert moved["MEDIAN"] > 10
+    assert fits["MEDIAN"] < 1
+    assert sample_scene.fingerprint() == before
+
+
+@pytest.mark.slow
+def test_cancel(registry, layers, engine, tmp_path) -> None:
+    feedback = QgsProcessingFeedback()
+    threading.Timer(2.0, feedback.cancel).start()
+    started = time.monotonic()
+    results, _ok, _ = run(registry, "register", {**layers, "FOLDER": str(tmp_path / "out")}, feedback)
+    assert time.monotonic() - started < 5
+    assert "ALIGNED" not in results
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_errors_name_the_way_out(registry, layers, engine, tmp_path) -> None:
+    feedback = QgsProcessingFeedback()
+    parameters = {**layers, "MOVING_BANDS": "17", "FOLDER": str(tmp_path / "out")}
+    _results, ok, _ = run(registry, "register", parameters, feedback)
+    assert not ok
+    assert "'sample_sar'" in feedback.textLog()
+    assert "17" in feedback.textLog()
+
+
+def test_no_engine(registry, layers, tmp_path) -> None:
+    remember_engine("/nowhere/python")
+    algorithm = registry.createAlgorithmById("sarto:register")
+    with pytest.raises(QgsProcessingException, match="/nowhere/python"):
+        algorithm.prepareAlgorithm(
+            {**layers, "FOLDER": str(tmp_path)}, QgsProcessingContext(), QgsProcessingFeedback()
+        )
+
+
+@pytest.mark.slow
+def test_in_a_background_task(registry, layers, engine, qtbot, tmp_path) -> None:
+    """As the Processing dialog runs it."""
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    algorithm = registry.createAlgorithmById("sarto:assess")
+    task = QgsProcessingAlgRunnerTask(algorithm, {**layers, **QUICK}, context, feedback)
+    with qtbot.waitSignal(task.executed, timeout=60_000) as done:
+        QgsApplication.taskManager().addTask(task)
+    ok, results = done.args
+    assert ok
+    assert results["COUNT"] > 20
+
+
+@pytest.mark.slow
+def test_usable_in_a_model(registry, layers, engine, tmp_path) -> None:
+    """One algorithm's aligned raster is the next one's layer."""
+    source = QgsProcessingModelChildParameterSource
+    model = QgsProcessingModelAlgorithm("chain", "chain", "tests")
+    for name in layers:
+        model.addModelParameter(QgsProcessingParameterRasterLayer(name, name), QgsProcessingModelParameter(name))
+
+    def child(algorithm: str, name: str, moving: QgsProcessingModelChildParameterSource, **fixed: object) -> None:
+        step = QgsProcessingModelChildAlgorithm(algorithm)
+        step.setChildId(name)
+        step.addParameterSources("REFERENCE", [source.fromModelParameter("REFERENCE")])
+        step.addParameterSources("MOVING", [moving])
+        for key, value in fixed.items():
+            step.addParameterSources(key, [source.fromStaticValue(value)])
+        model.addChildAlgorithm(step)
+
+    out = str(tmp_path / "out")
+    child("sarto:register", "align", source.fromModelParameter("MOVING"), POINTS=80, FOLDER=out)
+    child("sarto:assess", "measure", source.fromChildOutput("align", "ALIGNED"), POINTS=80)
+    feedback = QgsProcessingFeedback()
+    results, ok = model.run(layers, QgsProcessingContext(), feedback)
+    assert ok, feedback.textLog()
+    assert results["CHILD_RESULTS"]["measure"]["MEDIAN"] < 1
+
+
+def test_advanced_options_are_marked(registry) -> None:
+    algorithm = registry.algorithmById("sarto:register")
+    advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    plain = {p.name() for p in algorithm.parameterDefinitions() if not p.flags() & advanced}
+    assert plain == {"REFERENCE", "MOVING", "AREA", "METHOD", "RANGE", "MODEL", "FOLDER"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("qgis_process.bin") or shutil.which("qgis_process")), reason="qgis_process is not installed"
+)
+def test_qgis_process(layers, tmp_path) -> None:
+    """From outside, as a script would call it."""
+    root = Path(__file__).resolve().parents[3]
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "sarto").symlink_to(root, target_is_directory=True)
+    program = shutil.which("qgis_process.bin") or shutil.which("qgis_process")
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "QT_QPA_PLATFORM": "offscreen",
+        "QGIS_PLUGINPATH": str(tmp_path / "plugins"),
+        "SARTO_PYTHON": sys.executable,
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(program), *arguments], capture_output=True, text=True, timeout=180, env=environment, cwd=tmp_path
+        )
+
+    assert "sarto" in call("plugins", "enable", "sarto").stdout
+    arguments = [f"--{name}={path}" for name, path in layers.items()]
+    done = call("run", "sarto:register", *arguments, "--POINTS=80", f"--FOLDER={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VERDICT:\ttrusted" in done.stdout
+    assert (tmp_path / "out" / "aligned.tif").is_file()
+    failed = call("run", "sarto:register", *arguments, "--MOVING_BANDS=17", f"--FOLDER={tmp_path / 'out2'}")
+    assert failed.returncode != 0
+    assert "'sample_sar'" in failed.stdout + failed.stderr
+    assert not (tmp_path / "out2").exists()

@@ -1,0 +1,154 @@
+"""Tasks and their queue, with real threads."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from qgis.core import QgsApplication
+from sarto.core.contract import EngineError, InputError, Reporter
+from sarto.ui.run import BackgroundTask, RunQueue
+from sarto.ui.run.speed import corrected, remember
+
+
+def finish(qtbot, task: BackgroundTask) -> BackgroundTask:
+    with qtbot.waitSignal(task.done, timeout=10_000):
+        QgsApplication.taskManager().addTask(task)
+    return task
+
+
+def sleeper(seconds: float = 5.0):
+    def work(reporter: Reporter) -> str:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            reporter.progress("Sleeping", 0.5)
+            time.sleep(0.02)
+        return "slept"
+
+    return work
+
+
+def test_result_and_progress(qtbot) -> None:
+    seen = []
+
+    def work(reporter: Reporter) -> int:
+        reporter.progress("Reading the optical layer", 0.5)
+        reporter.log("hello")
+        return 42
+
+    task = BackgroundTask("t", work)
+    task.progressed.connect(seen.append)
+    with qtbot.waitSignal(task.logged) as said:
+        finish(qtbot, task)
+    assert task.result == 42
+    assert task.error is None
+    assert said.args == ["hello"]
+    assert [p.stage for p in seen] == ["Reading the optical layer"]
+    assert 0 < seen[0].overall < 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "text"),
+    [
+        (InputError("Layer 'x' is bad.", "Mend it."), InputError, "Layer 'x' is bad. Mend it."),
+        (MemoryError(), EngineError, "memory"),
+        (ZeroDivisionError("division by zero"), Exception, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_errors_become_words(qtbot, raised, kind, text) -> None:
+    def work(_reporter: Reporter) -> None:
+        raise raised
+
+    task = finish(qtbot, BackgroundTask("t", work))
+    assert isinstance(task.error, kind)
+    assert text in str(task.error)
+    assert not task.was_cancelled
+
+
+def test_cancel_ends_within_two_seconds(qtbot) -> None:
+    task = BackgroundTask("t", sleeper(30))
+    QgsApplication.taskManager().addTask(task)
+    qtbot.waitUntil(lambda: task.progress() > -1 and task.isActive(), timeout=5000)
+    started = time.monotonic()
+    with qtbot.waitSignal(task.done, timeout=5000):
+        task.cancel()
+    assert time.monotonic() - started < 2
+    assert task.was_cancelled
+
+
+def test_queue_runs_one_after_another(qtbot) -> None:
+    order: list[str] = []
+
+    def work_of(name: str):
+        def work(_reporter: Reporter) -> str:
+            order.append(f"{name} starts")
+            time.sleep(0.1)
+            order.append(f"{name} ends")
+            return name
+
+        return work
+
+    queue = RunQueue()
+    tasks = [BackgroundTask(name, work_of(name)) for name in "abc"]
+    for task in tasks:
+        queue.submit(task)
+    assert queue.running is tasks[0]
+    assert queue.waiting == tuple(tasks[1:])
+    qtbot.waitUntil(lambda: queue.running is None, timeout=10_000)
+    assert order == [f"{name} {what}" for name in "abc" for what in ("starts", "ends")]
+
+
+def test_waiting_and_running_tasks_are_cancelled(qtbot) -> None:
+    queue = RunQueue()
+    first, second, third = (BackgroundTask(name, sleeper()) for name in "abc")
+    ended: list[str] = []
+    for task in (first, second, third):
+        task.done.connect(lambda t: ended.append(t.title))
+        queue.submit(task)
+    queue.cancel(second)
+    assert ended == ["b"]
+    assert queue.waiting == (third,)
+    queue.cancel(first)
+    qtbot.waitUntil(lambda: queue.running is third, timeout=5000)
+    queue.cancel_all()
+    qtbot.waitUntil(lambda: queue.running is None, timeout=5000)
+    assert ended == ["b", "a", "c"]
+    assert all(task.was_cancelled for task in (first, second, third))
+
+
+def test_an_error_does_not_stop_the_queue(qtbot) -> None:
+    def fails(_reporter: Reporter) -> None:
+        raise InputError("no")
+
+    queue = RunQueue()
+    queue.submit(BackgroundTask("a", fails))
+    last = BackgroundTask("b", lambda _reporter: "done")
+    queue.submit(last)
+    qtbot.waitUntil(lambda: queue.running is None, timeout=10_000)
+    assert last.result == "done"
+
+
+def test_shut_down_waits_for_the_thread(qtbot) -> None:
+    queue = RunQueue()
+    running, waiting = BackgroundTask("a", sleeper()), BackgroundTask("b", sleeper())
+    queue.submit(running)
+    queue.submit(waiting)
+    qtbot.waitUntil(running.isActive, timeout=5000)
+    queue.shut_down()
+    assert not running.isActive()
+    qtbot.wait(100)
+    assert queue.waiting == ()
+    assert waiting.was_cancelled
+
+
+def test_speed_is_learnt_and_stays_sane(qgis_app) -> None:
+    assert corrected(10.0) == 10.0
+    for _ in range(12):
+        remember(10.0, 20.0)
+    assert corrected(10.0) == pytest.approx(20.0, rel=0.01)
+    for _ in range(50):
+        remember(10.0, 1e9)
+    assert corrected(10.0) <= 100.0
+    remember(float("nan"), 5.0)
+    remember(0.0, 5.0)
+    assert corrected(10.0) <= 100.0
