@@ -1,0 +1,211 @@
+"""The small bar on the canvas that compares two layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.PyQt import sip
+from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
+
+from .overlay import CHECKERBOARD, LARGEST, OFF, SMALLEST, SQUARE, SWIPE, CompareOverlay
+from .picture import LayerPicture
+from .tool import CompareTool
+
+MARGIN = 12  # to the edges of the canvas, pixels
+MODES = {
+    SWIPE: ("Swipe", "Optical on one side of a line, SAR on the other. Drag on the map moves the line."),
+    CHECKERBOARD: ("Checkerboard", "Optical and SAR in alternating squares. Drag on the map moves the squares."),
+    OFF: ("Off", "The map as it is, to look up something in between."),
+}
+
+
+class CompareBar(QFrame):
+    """Floats at the lower edge of the canvas, clear of QGIS's messages, while two layers are compared.
+
+    The layers are shown whatever else is visible and in whatever order. Ends by itself when one of them is
+    removed. started(), stopped(): the comparison began or ended.
+    """
+
+    started = pyqtSignal()
+    stopped = pyqtSignal()
+
+    def __init__(self, canvas: Any) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
+        self._pictures: tuple[LayerPicture, ...] = ()
+        self._dropped: list[LayerPicture] = []  # whose threads may still have to let go
+        self._earlier_tool: Any | None = None
+        self.overlay: CompareOverlay | None = None
+        self.tool = CompareTool(canvas)
+        self.setObjectName("SartoCompareBar")
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setAutoFillBackground(True)
+        self._lay_out()
+        self._connect()
+        self.hide()
+        canvas.installEventFilter(self)
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.setSpacing(6)
+        self.modes: dict[str, QToolButton] = {}
+        self._group = QButtonGroup(self)
+        for mode, (text, tooltip) in MODES.items():
+            button = _button(text, tooltip)
+            button.setCheckable(True)
+            self._group.addButton(button)
+            self.modes[mode] = button
+            layout.addWidget(button)
+        self.turn = _button("Horizontal", "Turn the line (or press Shift while clicking on the map).")
+        self.turn.setCheckable(True)
+        self.size = QSpinBox()
+        self.size.setRange(SMALLEST, LARGEST)
+        self.size.setSingleStep(16)
+        self.size.setValue(SQUARE)
+        self.size.setSuffix(" px")
+        self.size.setToolTip("Side of the squares (or Ctrl and the mouse wheel on the map).")
+        self.names = QLabel()
+        self.names.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.close_button = _button("✕", "End the comparison (Esc)")
+        self.close_button.setAutoRaise(True)
+        layout.addWidget(self.turn)
+        layout.addWidget(self.size)
+        layout.addWidget(self.names, 1)
+        layout.addWidget(self.close_button)
+
+    def _connect(self) -> None:
+        for mode, button in self.modes.items():
+            button.clicked.connect(lambda _checked=False, mode=mode: self.set_mode(mode))
+        self.turn.toggled.connect(self._on_turn)
+        self.size.valueChanged.connect(self._on_size)
+        self.close_button.clicked.connect(lambda: self.stop())
+        self.tool.turn_requested.connect(self.turn.toggle)
+        self.tool.size_requested.connect(self.size.setValue)
+        self.tool.closed.connect(self.stop)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether two layers are being compared."""
+        return self.overlay is not None
+
+    def start(self, reference_layer: Any, aligned_layer: Any, mode: str = SWIPE) -> None:
+        """Compare two map layers, instead of those before. mode: SWIPE, CHECKERBOARD or OFF."""
+        self.stop()
+        self._pictures = tuple(
+            LayerPicture(self._canvas, layer, self) for layer in (reference_layer, aligned_layer)
+        )
+        self.overlay = CompareOverlay(self._canvas, *self._pictures)
+        self.overlay.set_square(self.size.value())
+        self.overlay.set_horizontal(self.turn.isChecked())
+        self.tool.set_overlay(self.overlay)
+        for picture in self._pictures:
+            picture.layer.willBeDeleted.connect(self.stop)
+            picture.layer.nameChanged.connect(self._show_names)
+        self.set_mode(mode)
+        self.show()
+        self.raise_()
+        self._place()
+        self.started.emit()
+
+    def set_mode(self, mode: str) -> None:
+        """Change how they are compared; the tool that moves the line becomes the canvas's."""
+        if self.overlay is None:
+            return
+        self.overlay.set_mode(mode)
+        self.modes[mode].setChecked(True)
+        self.turn.setVisible(mode == SWIPE)
+        self.size.setVisible(mode == CHECKERBOARD)
+        self._show_names()
+        self.tool.show_cursor()
+        if mode == OFF:
+            self._release_tool()
+        elif self._canvas.mapTool() is not self.tool:
+            self._earlier_tool = self._canvas.mapTool()
+            self._canvas.setMapTool(self.tool)
+
+    def stop(self) -> None:
+        """End the comparison; the canvas is as it was. Nothing happens where there is none."""
+        if self.overlay is None:
+            return
+        self._release_tool()
+        self.tool.set_overlay(None)
+        for picture in self._pictures:
+            if not sip.isdeleted(picture.layer):
+                picture.layer.willBeDeleted.disconnect(self.stop)
+                picture.layer.nameChanged.disconnect(self._show_names)
+            picture.shut_down()
+        self._dropped = [*self._dropped, *self._pictures]
+        self._pictures = ()
+        self._canvas.scene().removeItem(self.overlay)
+        self.overlay = None
+        self.hide()
+        self.stopped.emit()
+
+    def shut_down(self) -> None:
+        """End the comparison and wait for its threads; the bar is not used afterwards."""
+        self.stop()
+        for picture in self._dropped:
+            picture.shut_down(is_final=True)
+        self._dropped.clear()
+        self._canvas.removeEventFilter(self)
+        self.deleteLater()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Follow the canvas's size."""
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return bool(super().eventFilter(watched, event))
+
+    def _release_tool(self) -> None:
+        earlier, self._earlier_tool = self._earlier_tool, None
+        if self._canvas.mapTool() is not self.tool:
+            return  # another tool was chosen
+        if earlier is not None and not sip.isdeleted(earlier):
+            self._canvas.setMapTool(earlier)
+        else:
+            self._canvas.unsetMapTool(self.tool)
+
+    def _on_turn(self, is_horizontal: bool) -> None:
+        if self.overlay is not None:
+            self.overlay.set_horizontal(is_horizontal)
+            self.tool.show_cursor()
+            self._show_names()
+
+    def _on_size(self, side: int) -> None:
+        if self.overlay is not None:
+            self.overlay.set_square(side)
+
+    def _place(self) -> None:
+        room = self._canvas.width() - 2 * MARGIN
+        text = self.names.fontMetrics().horizontalAdvance(self._names_text())
+        self.resize(max(1, min(room, self.minimumSizeHint().width() + text + 8)), self.sizeHint().height())
+        self.move((self._canvas.width() - self.width()) // 2, self._canvas.height() - self.height() - MARGIN)
+        self._elide()
+
+    def _names_text(self) -> str:
+        if len(self._pictures) != 2 or self.overlay is None:
+            return ""
+        reference, aligned = (picture.layer.name() for picture in self._pictures)
+        if self.overlay.mode == SWIPE:
+            first, second = ("Top", "bottom") if self.overlay.is_horizontal else ("Left", "right")
+            return f"{first}: {reference}, {second}: {aligned}"
+        return f"{reference} and {aligned}"
+
+    def _show_names(self) -> None:
+        self.names.setToolTip(self._names_text())
+        if self.isVisible():
+            self._place()
+
+    def _elide(self) -> None:
+        self.layout().activate()
+        text = self._names_text()
+        self.names.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.names.width()))
+
+
+def _button(text: str, tooltip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tooltip)
+    return button
