@@ -156,7 +156,8 @@ class AreaBox(QWidget):
         state = {} if self.kind == WHOLE or self.is_missing else {"kind": self.kind}
         if self._polygon is not None:
             crs = self._polygon.crs
-            state |= {"polygon": self._polygon.geometry.asWkt(9), "crs": crs.authid() or crs.toWkt()}
+            name = crs.authid() or (f"WKT:{crs.toWkt()}" if crs.isValid() else "")
+            state |= {"polygon": self._polygon.geometry.asWkt(9), "crs": name}
         return state
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -181,6 +181,8 @@ class OptionalEdit(QLineEdit):
         super().__init__(parent)
         self.setPlaceholderText(spec.none_text)
         self.setClearButtonEnabled(True)
+        metrics = self.fontMetrics()
+        self.setMinimumWidth(metrics.horizontalAdvance(spec.none_text) + 4 * metrics.averageCharWidth())
         self.set_option_value(spec.default)
         self.textChanged.connect(lambda _text: self.changed.emit())
 

@@ -58,11 +58,6 @@ class Forecaster(QObject):
         self._timer.timeout.connect(self._start)
         self._found.connect(self._on_found)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether an answer to the latest question is still to come."""
-        return self._pending is not None or (self._thread is not None and self._number > 0)
-
     def ask(self, question: Question) -> None:
         """Ask about a job as soon as no other question has followed for a moment."""
         if self._is_open:

@@ -84,6 +84,11 @@ class LayerRow(QWidget):
         """The chosen layer."""
         return self.layer_combo.currentLayer()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether guesses leave the layer alone: the user chose it, or bands of it."""
+        return self.layer is not None and (self.is_chosen or self.band_combo.bands != AUTO)
+
     def set_layer(self, layer: QgsMapLayer | None, is_chosen: bool) -> None:
         """Show a layer. is_chosen: as the user's choice, which guesses leave alone."""
         self.layer_combo.setLayer(layer)
@@ -155,13 +160,13 @@ class LayersBox(QWidget):
     def guess(self) -> None:
         """Fill the boxes that the user has not filled."""
         layers = raster_layers()
-        chosen = [row.layer.id() if row.is_chosen and row.layer else None for row in self.rows.values()]
+        chosen = [row.layer.id() if row.is_kept and row.layer else None for row in self.rows.values()]
         if all(chosen):
             return
         pair = guess_pair([facts_of(layer) for layer in layers], *chosen)
         by_id = {layer.id(): layer for layer in layers}
         for row, key in zip(self.rows.values(), pair, strict=True):
-            if not row.is_chosen and (row.layer.id() if row.layer else None) != key:
+            if not row.is_kept and (row.layer.id() if row.layer else None) != key:
                 row.set_layer(by_id.get(key or ""), is_chosen=False)
 
     def choose_layer(self, layer: QgsMapLayer) -> None:
@@ -180,6 +185,11 @@ class LayersBox(QWidget):
         first.set_layer(layers[1], is_chosen=True)
         second.set_layer(layers[0], is_chosen=True)
         first.band_combo.bands, second.band_combo.bands = bands[1], bands[0]
+
+    def keep(self) -> None:
+        """What is shown now is the user's choice, for example because it was run."""
+        for row in self.rows.values():
+            row.is_chosen = row.layer is not None
 
     def clear(self) -> None:
         """Forget what was chosen."""
@@ -206,11 +216,24 @@ class LayersBox(QWidget):
             found["moving"] = SartoError(message, "Choose another layer here.")
         return found
 
+    def note_at(self, place: str) -> ToneLabel | None:
+        """The line for problems of a layer ("moving") or its bands ("moving.bands")."""
+        box, _, part = place.partition(".")
+        if box not in self.rows or part not in ("", "bands"):
+            return None
+        return self.rows[box].band_note if part else self.rows[box].layer_note
+
+    def clear_problems(self) -> None:
+        """Empty these lines."""
+        for row in self.rows.values():
+            row.layer_note.say("")
+            row.band_note.say("")
+
     def state(self) -> dict[str, str]:
         """What the user chose, for the project's settings."""
         found = {}
         for box, row in self.rows.items():
-            if row.is_chosen and row.layer is not None:
+            if row.is_kept and row.layer is not None:
                 found[box] = row.layer.id()
             if row.band_combo.bands != AUTO:
                 found[f"{box}_bands"] = row.band_combo.bands

@@ -142,6 +142,11 @@ class OptionsForm(QWidget):
             if isinstance(editor, OptionalEdit) and editor.problem
         }
 
+    def clear_problems(self) -> None:
+        """Empty the lines for problems."""
+        for note in self.notes.values():
+            note.say("")
+
     def note_at(self, place: str) -> ToneLabel | None:
         """The line for problems of an option, by its key or by its bare name."""
         for key, note in self.notes.items():
@@ -163,7 +168,7 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
             check_options(LayerSource("", nodata=value))  # the optional numbers have no limits of their own
     except SartoError as error:
         # A lone percentile may stand on the wrong side of the other's default; both are held together later.
-        return f"'{name}'" not in error.message or "must be below" in error.hint
+        return "must be below" in error.hint
     return True
 
 

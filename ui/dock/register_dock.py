@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,11 +17,13 @@ from qgis.PyQt.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, Q
 from ...core.contract import RegisterJob, SartoError, check_options
 from ...core.pipeline import METHODS, foresee
 from ..run import Progress
+from ..run.speed import corrected
 from .advanced_box import AdvancedBox
 from .area_box import AreaBox
 from .editors import WheelGuard
 from .forecaster import Answer, Forecaster, Question
 from .layers_box import LayersBox
+from .looks import align_labels, thin_line
 from .options_form import OptionsForm, main_specs, options_from
 from .output_box import OutputBox, planned_folder
 from .placement import place_of
@@ -33,11 +36,12 @@ from .tones import PLAIN, PROBLEM, ToneLabel
 class RegisterDock(QgsDockWidget):
     """Collects a `RegisterJob` and shows what becomes of it. It runs nothing itself.
 
-    run_requested(RegisterJob): run it now, or behind the run in work. cancel_requested(): stop the run in work.
+    run_requested(RegisterJob, float): run it now, or behind the run in work; the seconds that it is expected to
+    take on a typical computer (see `run.speed`), NaN if unknown. cancel_requested(): stop the run in work.
     engine_settings_requested(): open the engine's settings.
     """
 
-    run_requested = pyqtSignal(object)
+    run_requested = pyqtSignal(object, float)
     cancel_requested = pyqtSignal()
     engine_settings_requested = pyqtSignal()
 
@@ -54,6 +58,8 @@ class RegisterDock(QgsDockWidget):
         self._is_quiet = False
         self._is_open = True
         self._error: SartoError | None = None
+        self._run_problem: tuple[str, SartoError] | None = None
+        self._expected_seconds = math.nan
         self._make_boxes(iface.mapCanvas())
         self._lay_out()
         self._forecaster = Forecaster(foresee, self)
@@ -84,10 +90,10 @@ class RegisterDock(QgsDockWidget):
         inside = QVBoxLayout(self.body)
         inside.setContentsMargins(8, 8, 8, 8)
         inside.setSpacing(8)
-        for box in (self.layers, _line(), self.area, self.method, self.output, self.advanced):
+        for box in (self.layers, thin_line(), self.area, self.method, self.output, self.advanced):
             inside.addWidget(box)
         inside.addStretch(1)
-        _align_labels([self.area.form, self.method.form, self.output.form])
+        align_labels([self.area.form, self.method.form, self.output.form])
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -101,7 +107,7 @@ class RegisterDock(QgsDockWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(scroll, 1)
-        column.addWidget(_line())
+        column.addWidget(thin_line())
         column.addWidget(self.run_row)
         self.run_row.layout().setContentsMargins(8, 8, 8, 8)
         frame.setMinimumWidth(300)
@@ -113,6 +119,7 @@ class RegisterDock(QgsDockWidget):
         for box in (self.layers, self.area, self.method, self.output, self.advanced):
             box.changed.connect(self._on_changed)
         self.advanced.settings_requested.connect(self.engine_settings_requested)
+        self.layers.swap_button.clicked.connect(self._swap_nodata)
         self.run_row.run_clicked.connect(self._run)
         self.run_row.cancel_clicked.connect(self.cancel_requested)
         self.addAction(self.run_row.run_action)
@@ -167,6 +174,7 @@ class RegisterDock(QgsDockWidget):
         if self._note_at(place) is None:
             self.run_row.problem.say(str(error), PROBLEM)
         else:
+            self._run_problem = place, error  # stays until a setting is changed
             self._show_at(place, error)
 
     def show_result(self, text: str, level: str) -> None:
@@ -241,6 +249,7 @@ class RegisterDock(QgsDockWidget):
     def _on_changed(self) -> None:
         if not self._is_open:
             return
+        self._run_problem = None
         if not self._is_quiet:
             self._save_timer.start()
         self._refresh_timer.start()
@@ -248,6 +257,8 @@ class RegisterDock(QgsDockWidget):
     def _refresh(self) -> None:
         """Check what can be checked at once, and have the rest foreseen."""
         self._clear_problems()
+        if self._run_problem is not None:
+            self._show_at(*self._run_problem)
         self._forecaster.forget()
         problems = self._problems()
         # Two empty boxes are no mistake but the state in which the dock opens.
@@ -280,7 +291,9 @@ class RegisterDock(QgsDockWidget):
                 label.say("Not ready: see the note above.", PLAIN)
             self.run_row.set_ready(False, str(answer.error))
             return
-        label.say(forecast_sentence(answer.forecast, answer.folder, not self.output.folder), PLAIN)
+        self._expected_seconds = answer.forecast.seconds
+        here = corrected(self._expected_seconds)
+        label.say(forecast_sentence(answer.forecast, here, answer.folder, not self.output.folder), PLAIN)
         is_ok = self.advanced.engine_is_ok
         self.run_row.set_ready(is_ok, "" if is_ok else "The engine is not ready: see Advanced ▸ Engine.")
 
@@ -290,21 +303,27 @@ class RegisterDock(QgsDockWidget):
             self._refresh()
             return
         self.output.take(job.output.directory)
+        self.layers.keep()
+        self._run_problem = None
+        self._save_timer.start()
         self.run_row.result.say("", PLAIN)
         self.run_row.problem.say("", PLAIN)
-        self.run_requested.emit(job)
+        self.run_requested.emit(job, self._expected_seconds)
         self._refresh_timer.start()  # the next run gets another folder
 
+    def _swap_nodata(self) -> None:
+        """A NoData value goes with its layer."""
+        values = self.advanced.options.values()
+        first, second = "reference.nodata", "moving.nodata"
+        self.advanced.options.set_values({first: values[second], second: values[first]})
+
     def _note_at(self, place: str) -> ToneLabel | None:
-        box, _, part = place.partition(".")
-        if box in self.layers.rows and part in ("", "bands"):
-            row = self.layers.rows[box]
-            return row.band_note if part else row.layer_note
         if place == "area":
             return self.area.note
         if place == "folder":
             return self.output.note
-        return self.method.note_at(place) or self.advanced.options.note_at(place) if place else None
+        boxes = (self.layers, self.method, self.advanced.options)
+        return next((note for box in boxes if place and (note := box.note_at(place)) is not None), None)
 
     def _show_at(self, place: str, error: SartoError) -> None:
         note = self._note_at(place)
@@ -316,11 +335,9 @@ class RegisterDock(QgsDockWidget):
         note.say(str(error), PROBLEM)
 
     def _clear_problems(self) -> None:
-        notes = [self.area.note, self.output.note, *self.method.notes.values()]
-        notes += self.advanced.options.notes.values()
-        for row in self.layers.rows.values():
-            notes += [row.layer_note, row.band_note]
-        for note in notes:
+        for box in (self.layers, self.method, self.advanced.options):
+            box.clear_problems()
+        for note in (self.area.note, self.output.note):
             note.say("")
 
     # Project and dock
@@ -380,24 +397,3 @@ class RegisterDock(QgsDockWidget):
 def _table(state: dict[str, Any], key: str) -> dict[str, Any]:
     found = state.get(key)
     return found if isinstance(found, dict) else {}
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFrameShadow(QFrame.Shadow.Sunken)
-    return line
-
-
-def _align_labels(forms: list[Any]) -> None:
-    """Give the labels of several forms one width, so that their fields stand below each other."""
-    labels = [
-        form.labelForField(form.itemAt(i, form.ItemRole.FieldRole).widget())
-        for form in forms
-        for i in range(form.rowCount())
-        if form.itemAt(i, form.ItemRole.FieldRole)
-    ]
-    labels = [label for label in labels if label is not None]
-    width = max(label.sizeHint().width() for label in labels)
-    for label in labels:
-        label.setMinimumWidth(width)

@@ -17,8 +17,6 @@ class ForecastLike(Protocol):
     @property
     def overlap_km2(self) -> float: ...
     @property
-    def seconds(self) -> float: ...
-    @property
     def gsd_text(self) -> str: ...
 
 
@@ -46,13 +44,13 @@ def square_kilometres(area: float) -> str:
     return f"{area:.3g} km²"
 
 
-def forecast_sentence(forecast: ForecastLike, folder: str, is_temporary: bool) -> str:
-    """What a run will do, in one or two lines."""
+def forecast_sentence(forecast: ForecastLike, seconds: float, folder: str, is_temporary: bool) -> str:
+    """What a run will do, in one or two lines. seconds: what it is expected to take on this computer."""
     grid = forecast.reference_grid
     text = f"{grid.width:,} × {grid.height:,} pixels of {forecast.gsd_text}"
     overlap = square_kilometres(forecast.overlap_km2)
     text += f", {overlap} overlap. " if overlap else ". "
-    duration = about(forecast.seconds)
+    duration = about(seconds)
     text += f"{duration[0].upper()}{duration[1:]}. " if duration else ""
     return text + ("Results: temporary folder." if is_temporary else f"Results: {folder}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,38 @@ def test_user_choice_survives_new_layers(dock: RegisterDock, pair: Pair, tmp_pat
     settle(qtbot)
     assert dock.layers.reference.layer is pair.sar
     assert dock.layers.moving.layer is pair.optical
+
+
+def test_bands_and_nodata_go_with_their_layer(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
+    wait_ready(qtbot, dock)
+    dock.layers.moving.band_combo.bands = "VH"
+    dock.advanced.options.set_values({"moving.nodata": 0.0})
+    dock.layers.swap_button.click()
+    job = dock.job()
+    assert job is not None
+    assert (job.reference.name, job.reference.bands, job.reference.nodata) == ("S1 VV", "VH", 0.0)
+    assert (job.moving.name, job.moving.bands, job.moving.nodata) == ("S2 scene", "auto", None)
+
+
+def test_what_was_run_is_not_guessed_away(dock: RegisterDock, pair: Pair, tmp_path: Path, qtbot: Any) -> None:
+    wait_ready(qtbot, dock)
+    dock.run_row.run_button.click()
+    better = QgsRasterLayer(str(write_raster(tmp_path / "sar.tif")), "Sentinel-1 SAR sigma0 VV")
+    QgsProject.instance().addMapLayer(better)
+    settle(qtbot)
+    assert dock.layers.moving.layer is pair.sar
+
+
+def test_guess_of_many_layers_is_quick(dock: RegisterDock, tmp_path: Path, qtbot: Any) -> None:
+    path = str(write_raster(tmp_path / "many.tif"))
+    layers = [QgsRasterLayer(path, f"{'S1' if i % 2 else 'S2'} scene {i}") for i in range(100)]
+    QgsProject.instance().addMapLayers(layers)
+    settle(qtbot)
+    dock.layers.clear()
+    started = time.perf_counter()
+    dock.layers.guess()
+    assert time.perf_counter() - started < 0.1
+    assert dock.layers.moving.layer is not None
 
 
 def test_removed_layer_is_replaced_or_asked_for(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
@@ -188,6 +221,20 @@ def test_errors_appear_at_their_control(
     dock.method.set_values({"match.range": "50"})
     wait_ready(qtbot, dock)
     assert label.plain_text == ""
+
+
+def test_error_of_a_run_stays_until_something_is_changed(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
+    wait_ready(qtbot, dock)
+    dock.show_running("S1 VV", 0)
+    dock.show_problem(InputError("Layer 'S1 VV' is constant.", "Choose another band."))
+    dock.show_running(None, 0)
+    qtbot.wait(600)  # a new forecast, which knows nothing of it
+    note = dock.layers.moving.layer_note
+    assert note.plain_text == "Layer 'S1 VV' is constant. Choose another band."
+    assert dock.run_row.is_ready
+    dock.layers.moving.band_combo.bands = "2"
+    settle(qtbot)
+    assert note.plain_text == ""
 
 
 def test_error_without_place_is_dismissable(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
