@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -21,3 +25,55 @@ def test_every_package_is_listed() -> None:
         pytest.skip("not a git checkout")
     folders = {str(Path(p).parent).removeprefix(".") for p in tracked.stdout.splitlines()}
     assert listed == {f for f in folders if not f.startswith("tests")}
+
+
+@pytest.mark.slow
+def test_the_zip_is_built_checked_and_loads(tmp_path: Path) -> None:
+    """As plugins.qgis.org would get it, in a folder where nothing else of this checkout is seen."""
+    if subprocess.run(["git", "status"], cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("not a git checkout")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "package.py"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (archive,) = tmp_path.glob("*.zip")
+    with zipfile.ZipFile(archive) as content:
+        names = content.namelist()
+        content.extractall(tmp_path / "plugins")
+    assert all(name.startswith("sarto/") for name in names)
+    assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
+    if find_spec("qgis") is None:
+        pytest.skip("QGIS is not installed: the plugin was not loaded from the zip")
+    program = (
+        "import sys; sys.path.insert(0, 'plugins')\n"
+        "from qgis.core import QgsApplication\n"
+        "app = QgsApplication([], False); app.initQgis()\n"
+        "import sarto\n"
+        "plugin = sarto.classFactory(None); plugin.initProcessing()\n"
+        "assert sarto.__file__.startswith(sys.argv[1]), sarto.__file__\n"
+        "found = [a.id() for a in QgsApplication.processingRegistry().providerById('sarto').algorithms()]\n"
+        "import sarto.ui.controller\n"
+        "assert not {'torch', 'cv2'} & set(sys.modules)\n"
+        "print(sorted(found)); app.exitQgis()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'sarto:assess', 'sarto:exportgcps', 'sarto:register', 'sarto:warp'" in done.stdout
+
+
+def test_a_stray_file_is_noticed(tmp_path: Path) -> None:
+    spec = spec_from_file_location("package_tool", ROOT / "tools" / "package.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    complaints = tool.check_files([*tool.FILES, "core/worker/helper.so"], 26_000_000)
+    assert any("helper.so" in c for c in complaints)
+    assert any("26.0 MB" in c for c in complaints)
+    assert tool.check_files(list(tool.FILES), 1000) == []

@@ -40,6 +40,7 @@ WALLS = {
     "worker without GDAL and QGIS": (("core.worker",), QGIS + GDAL + NETWORKS),
     "contract on numpy alone": (("core.contract",), QGIS + GDAL + NETWORKS + MATH),
     "geometry on numpy alone": (("core.geometry",), QGIS + GDAL + NETWORKS + MATH),
+    "the plugin without torch and OpenCV": (("plugin", "ui"), NETWORKS + MATH),
     "what QGIS's Python imports": (
         ("core.raster", "core.report", "core.worker.client", "core.worker.server"),
         QGIS + NETWORKS + MATH,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsApplication, QgsProject
-from qgis.PyQt.QtCore import QObject, Qt, QUrl
+from qgis.PyQt.QtCore import QObject, Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QPushButton
 
@@ -19,8 +19,8 @@ from .engine import EngineDialog, find_engine
 from .gcps import GcpDock
 from .results import ResultGroup, find_record, load_results, role_of
 from .run import BackgroundTask, RunQueue
-from .runs import Outcome, delivery, registration
 from .run.speed import remember
+from .runs import Outcome, delivery, registration
 
 TITLE = "Sarto"
 LEVELS = {
@@ -42,6 +42,7 @@ class Controller(QObject):
         self.table = GcpDock(iface.mapCanvas(), iface.mainWindow())
         self.compare = CompareBar(iface.mapCanvas())
         self._side_tasks: set[BackgroundTask] = set()
+        self._records: set[Path] = set()  # runs that the table knows
         self._promised: set[str] = set()  # folders of runs that may still wait
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         iface.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.table)
@@ -144,6 +145,10 @@ class Controller(QObject):
         self.dock.show_progress(progress)
 
     def _on_done(self, task: BackgroundTask, project: int) -> None:
+        # Behind QGIS's own message that a task is complete, which would hide ours.
+        QTimer.singleShot(0, lambda: self._conclude(task, project))
+
+    def _conclude(self, task: BackgroundTask, project: int) -> None:
         if project != self._project:
             return  # its layers belong to a project that is closed
         if task.error is not None:
@@ -164,6 +169,7 @@ class Controller(QObject):
             self._message(task.title, str(error), Qgis.MessageLevel.Critical)
             return
         remember(task.expected_seconds, result.seconds)
+        self._records.add(Path(result.files["record"]))
         self.table.show_run(outcome.review, group.name)
         self.table.setUserVisible(True)
         verdict = result.assessment.verdict
@@ -207,10 +213,11 @@ class Controller(QObject):
     def _follow_layer(self, layer: Any) -> None:
         """Show the run of a layer that the user clicks on, also in a project that was opened again."""
         record = find_record(layer) if role_of(layer) else None
-        if record is None or self.table.has_run(record):
+        if record is None or record in self._records:
             return
         task = BackgroundTask("Read GCPs", lambda _reporter: _loaded(record))
         self._side_tasks.add(task)
+        self._records.add(record)
         name, project = layer.name(), self._project
         task.done.connect(lambda done: self._on_loaded(done, name, project))
         QgsApplication.taskManager().addTask(task)
@@ -223,6 +230,7 @@ class Controller(QObject):
     def _on_project_cleared(self) -> None:
         self._project += 1
         self.queue.cancel_all()
+        self._records.clear()
         self.table.clear()
         self.table.hide()
         self.compare.stop()

@@ -10,7 +10,7 @@ from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, 
 from ...core.contract import EngineError, Reporter
 from ...core.pipeline import check_engine
 from ..run import BackgroundTask
-from .find import NEEDS, chosen_engine, find_engine, remember_engine
+from .find import chosen_engine, find_engine, remember_engine
 
 
 class EngineDialog(QDialog):
@@ -34,7 +34,7 @@ class EngineDialog(QDialog):
         self.path.setStorageMode(QgsFileWidget.StorageMode.GetFile)
         self.path.setDialogTitle("Python of the matching engine")
         self.path.setFilePath(chosen_engine())
-        self.path.lineEdit().setPlaceholderText(_found())
+        self.path.lineEdit().setPlaceholderText("Look for one")
         self.path.setToolTip("The Python program (python, python3 or python.exe) of an environment with torch.")
         self.check_button = QPushButton("Check")
         self.check_button.setToolTip("Start the engine once and see what it has. Takes some seconds.")
@@ -43,7 +43,7 @@ class EngineDialog(QDialog):
         row.addWidget(self.path, 1)
         row.addWidget(self.check_button)
         layout.addLayout(row)
-        self.status = QLabel(NEEDS)
+        self.status = QLabel(_found())
         self.status.setWordWrap(True)
         self.status.setMinimumHeight(4 * self.status.fontMetrics().height())
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -52,8 +52,12 @@ class EngineDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        layout.addStretch(1)
         layout.addWidget(buttons)
-        self.path.fileChanged.connect(lambda _path: self.status.setText("Not checked yet."))
+        self.path.fileChanged.connect(self._on_path)
+
+    def _on_path(self, path: str) -> None:
+        self.status.setText("Not checked yet." if path.strip() else _found())
 
     def check(self) -> None:
         """Start the chosen engine in the background and show what it says."""
@@ -97,9 +101,9 @@ class EngineDialog(QDialog):
 
 
 def _found() -> str:
-    """What Sarto would take by itself."""
+    """What Sarto takes by itself, or what it needs."""
     try:
         choice = find_engine()
-    except EngineError:
-        return "Nothing found"
-    return f"{choice.python} ({choice.origin})"
+    except EngineError as error:
+        return str(error)
+    return f"In use: {choice.python} ({choice.origin}). Not checked yet."

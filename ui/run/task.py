@@ -33,7 +33,9 @@ class BackgroundTask(QgsTask):
     def __init__(
         self, title: str, work: Callable[[Reporter], Any], expected_seconds: float = float("nan")
     ) -> None:
-        super().__init__(title, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
+        flags = QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt
+        # Sarto says itself what came out; QGIS before 3.26 cannot be told to be silent.
+        super().__init__(title, flags | getattr(QgsTask.Flag, "Silent", flags))
         self.title = title
         self.expected_seconds = expected_seconds
         self.result: Any = None
