@@ -6,6 +6,7 @@ from typing import Any
 
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
+from qgis.PyQt.QtGui import QPalette
 from qgis.PyQt.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
 
 from .overlay import CHECKERBOARD, LARGEST, OFF, SMALLEST, SQUARE, SWIPE, CompareOverlay
@@ -13,11 +14,21 @@ from .picture import LayerPicture
 from .tool import CompareTool
 
 MARGIN = 12  # to the edges of the canvas, pixels
+SEPARATOR = "  |  "
+SHORTEST = "Left: a name"  # what is shorter than this says nothing
+GAP = 40  # room for the separator and a little air
 MODES = {
     SWIPE: ("Swipe", "Optical on one side of a line, SAR on the other. Drag on the map moves the line."),
     CHECKERBOARD: ("Checkerboard", "Optical and SAR in alternating squares. Drag on the map moves the squares."),
     OFF: ("Off", "The map as it is, to look up something in between."),
 }
+
+# Some styles hardly tell a checked button from another in dark colours.
+STYLE = """
+QToolButton { padding: 3px 7px; border: 1px solid palette(mid); border-radius: 3px; }
+QToolButton:hover { border-color: palette(highlight); }
+QToolButton:checked { background: palette(highlight); color: palette(highlighted-text); }
+"""
 
 
 class CompareBar(QFrame):
@@ -41,6 +52,8 @@ class CompareBar(QFrame):
         self.setObjectName("SartoCompareBar")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
+        self.setBackgroundRole(QPalette.ColorRole.Window)
+        self.setStyleSheet(STYLE)
         self._lay_out()
         self._connect()
         self.hide()
@@ -179,29 +192,45 @@ class CompareBar(QFrame):
 
     def _place(self) -> None:
         room = self._canvas.width() - 2 * MARGIN
-        text = self.names.fontMetrics().horizontalAdvance(self._names_text())
-        self.resize(max(1, min(room, self.minimumSizeHint().width() + text + 8)), self.sizeHint().height())
+        names = sum(self._text_width(text) for text in self._name_texts()) + GAP
+        self.resize(max(1, min(room, self.minimumSizeHint().width() + names)), self.sizeHint().height())
         self.move((self._canvas.width() - self.width()) // 2, self._canvas.height() - self.height() - MARGIN)
-        self._elide()
+        self.layout().activate()
+        self.names.setText(self._elided(self.names.width() - self._text_width(SEPARATOR) - 2))
 
-    def _names_text(self) -> str:
+    def _text_width(self, text: str) -> int:
+        return int(self.names.fontMetrics().horizontalAdvance(text))
+
+    def _name_texts(self) -> tuple[str, ...]:
+        """The two layers, each with the side on which it is shown."""
         if len(self._pictures) != 2 or self.overlay is None:
-            return ""
+            return ()
         reference, aligned = (picture.layer.name() for picture in self._pictures)
-        if self.overlay.mode == SWIPE:
-            first, second = ("Top", "bottom") if self.overlay.is_horizontal else ("Left", "right")
-            return f"{first}: {reference}, {second}: {aligned}"
-        return f"{reference} and {aligned}"
+        if self.overlay.mode != SWIPE:
+            return reference, aligned
+        first, second = ("Top", "Bottom") if self.overlay.is_horizontal else ("Left", "Right")
+        return f"{first}: {reference}", f"{second}: {aligned}"
+
+    def _elided(self, room: int) -> str:
+        """Both names, shortened alike where the room does not suffice, or none where that would be gibberish."""
+        texts = self._name_texts()
+        widths = [self._text_width(text) for text in texts]
+        if sum(widths) > room and texts:
+            fair = room // 2
+            if fair < self._text_width(SHORTEST):
+                return ""
+            shares = [max(fair, room - widths[1]), max(fair, room - widths[0])]
+            mode = Qt.TextElideMode.ElideMiddle
+            texts = tuple(
+                self.names.fontMetrics().elidedText(text, mode, share)
+                for text, share in zip(texts, shares, strict=True)
+            )
+        return SEPARATOR.join(texts)
 
     def _show_names(self) -> None:
-        self.names.setToolTip(self._names_text())
+        self.names.setToolTip("\n".join(self._name_texts()))
         if self.isVisible():
             self._place()
-
-    def _elide(self) -> None:
-        self.layout().activate()
-        text = self._names_text()
-        self.names.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.names.width()))
 
 
 def _button(text: str, tooltip: str) -> QToolButton:

@@ -27,7 +27,8 @@ def figures_text(review: Review) -> str:
         total = int((table.role == role).sum())
         noun = "GCP" if role == GCP else "check point"
         parts.append(f"{title} RMSE {_length(now, scale)}{_was(review, was)}, {_counted(now.count, total, noun)}")
-    return "   ·   ".join(parts)
+    # The line may only break between the two: no number leaves its unit.
+    return "  ·  ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
 def _length(summary: Summary, metres_per_pixel: float) -> str:

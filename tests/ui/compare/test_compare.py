@@ -192,9 +192,9 @@ def test_starting_again_takes_the_new_layers(compare, canvas, layers, bar, qtbot
 
 def test_bar_stays_within_the_canvas_and_names_the_layers(compare, canvas, bar):
     compare()
-    assert bar.names.toolTip() == "Left: Optical, right: SAR (aligned)"
+    assert bar.names.toolTip() == "Left: Optical\nRight: SAR (aligned)"
     bar.turn.click()
-    assert bar.names.toolTip() == "Top: Optical, bottom: SAR (aligned)"
+    assert bar.names.toolTip() == "Top: Optical\nBottom: SAR (aligned)"
     for width in (900, 420):
         canvas.resize(width, 300)
         QApplication.processEvents()
