@@ -6,6 +6,7 @@ from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from .looks import align_labels
 from .options_form import OptionsForm, advanced_specs
 from .tones import PLAIN, PROBLEM, ToneLabel
 
@@ -33,6 +34,7 @@ class AdvancedBox(QgsCollapsibleGroupBox):
         self.engine_button = QPushButton("Settings…", self)
         self.engine_button.setToolTip("Choose the Python that does the matching, and check it")
         self._lay_out()
+        align_labels(self.options.labels)
         self.setCollapsed(True)
         self.options.changed.connect(self.changed)
         self.reset_button.clicked.connect(self.options.reset)

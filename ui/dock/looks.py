@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qgis.PyQt.QtWidgets import QFormLayout, QFrame
+from qgis.PyQt.QtWidgets import QFormLayout, QFrame, QWidget
 
 
 def thin_line() -> QFrame:
@@ -16,14 +16,15 @@ def thin_line() -> QFrame:
     return line
 
 
-def align_labels(forms: Iterable[QFormLayout]) -> None:
-    """Give the labels of several forms one width, so that their fields stand below each other."""
-    labels = []
-    for form in forms:
-        for row in range(form.rowCount()):
-            item = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
-            if item is not None and item.widget() is not None:
-                labels.append(item.widget())
+def labels_of(form: QFormLayout) -> list[QWidget]:
+    """The labels of a form, from the top."""
+    items = [form.itemAt(row, QFormLayout.ItemRole.LabelRole) for row in range(form.rowCount())]
+    return [item.widget() for item in items if item is not None and item.widget() is not None]
+
+
+def align_labels(labels: Iterable[QWidget]) -> None:
+    """Give labels one width, so that the fields beside them stand below each other."""
+    labels = list(labels)
     width = max((label.sizeHint().width() for label in labels), default=0)
     for label in labels:
         label.setMinimumWidth(width)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qgis.PyQt.QtGui import QResizeEvent
+from qgis.PyQt.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ...core.contract import (
     LayerSource,
@@ -66,6 +67,43 @@ def advanced_specs() -> dict[str, list[OptionSpec]]:
 _FILE = "As the file says"
 
 
+class OptionRow(QWidget):
+    """An option: its label beside the editor, or above it where the dock is too narrow; below, its problem."""
+
+    def __init__(self, spec: OptionSpec, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.label, self.note = QLabel(spec.label, self), ToneLabel(self)
+        self.editor = editor_for(spec, self)
+        self.editor.setSizePolicy(QSizePolicy.Policy.Expanding, self.editor.sizePolicy().verticalPolicy())
+        self.label.setToolTip(tooltip_of(spec))
+        self.label.setBuddy(self.editor)
+        # The row takes whatever width there is: it folds instead of asking for more.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._line.setSpacing(_BESIDE)
+        self._line.addWidget(self.label)
+        self._line.addWidget(self.editor, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(self._line)
+        column.addWidget(self.note)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Fold or unfold."""
+        super().resizeEvent(event)
+        label = max(self.label.minimumWidth(), self.label.sizeHint().width())
+        wanted = label + _BESIDE + max(self.editor.minimumWidth(), self.editor.minimumSizeHint().width())
+        directions = QBoxLayout.Direction
+        direction = directions.LeftToRight if wanted <= self.width() else directions.TopToBottom
+        if direction != self._line.direction():
+            self._line.setDirection(direction)
+            self._line.setSpacing(_BESIDE if direction == directions.LeftToRight else _ABOVE)
+
+
+_BESIDE, _ABOVE = 8, 2
+
+
 class OptionsForm(QWidget):
     """Labelled editors in groups, with a line for a problem below each.
 
@@ -79,12 +117,10 @@ class OptionsForm(QWidget):
         self.specs = {spec.key: spec for specs in groups.values() for spec in specs}
         self.editors: dict[str, Any] = {}
         self.notes: dict[str, ToneLabel] = {}
-        self.form = QFormLayout(self)
-        self.form.setContentsMargins(0, 0, 0, 0)
-        self.form.setVerticalSpacing(6)
-        self.form.setHorizontalSpacing(8)
-        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.labels: list[QLabel] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
         for title, specs in groups.items():
             if title:
                 self._add_title(title)
@@ -96,24 +132,15 @@ class OptionsForm(QWidget):
         font = label.font()
         font.setBold(True)
         label.setFont(font)
-        label.setContentsMargins(0, 8 if self.form.rowCount() else 0, 0, 0)
-        self.form.addRow(label)
+        label.setContentsMargins(0, 8 if self._column.count() else 0, 0, 0)
+        self._column.addWidget(label)
 
     def _add(self, spec: OptionSpec) -> None:
-        field = QWidget(self)
-        editor, note = editor_for(spec, field), ToneLabel(field)
-        editor.setSizePolicy(QSizePolicy.Policy.Expanding, editor.sizePolicy().verticalPolicy())
-        column = QVBoxLayout(field)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(editor)
-        column.addWidget(note)
-        label = QLabel(spec.label, self)
-        label.setToolTip(tooltip_of(spec))
-        label.setBuddy(editor)
-        self.form.addRow(label, field)
-        self.editors[spec.key], self.notes[spec.key] = editor, note
-        editor.changed.connect(self.changed)
+        row = OptionRow(spec, self)
+        self._column.addWidget(row)
+        self.labels.append(row.label)
+        self.editors[spec.key], self.notes[spec.key] = row.editor, row.note
+        row.editor.changed.connect(self.changed)
 
     def values(self) -> dict[str, Any]:
         """Key → value of every option in the form."""

@@ -23,7 +23,7 @@ from .area_box import AreaBox
 from .editors import WheelGuard
 from .forecaster import Answer, Forecaster, Question
 from .layers_box import LayersBox
-from .looks import align_labels, thin_line
+from .looks import align_labels, labels_of, thin_line
 from .options_form import OptionsForm, main_specs, options_from
 from .output_box import OutputBox, planned_folder
 from .placement import place_of
@@ -93,7 +93,7 @@ class RegisterDock(QgsDockWidget):
         for box in (self.layers, thin_line(), self.area, self.method, self.output, self.advanced):
             inside.addWidget(box)
         inside.addStretch(1)
-        align_labels([self.area.form, self.method.form, self.output.form])
+        align_labels([*labels_of(self.area.form), *self.method.labels, *labels_of(self.output.form)])
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)

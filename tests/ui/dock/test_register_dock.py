@@ -12,6 +12,7 @@ from qgis.PyQt.QtCore import QPoint, Qt
 from qgis.PyQt.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QWidget
 from sarto.core.contract import EngineError, InputError, OptionError, OutputError, Verdict
 from sarto.ui.dock import RegisterDock
+from sarto.ui.dock.tones import ToneLabel
 from sarto.ui.run import Progress
 
 from .conftest import FakeForesee, Pair, write_raster
@@ -356,3 +357,19 @@ def test_shut_down_twice(make_dock: Any, foresee_fake: FakeForesee, pair: Pair, 
     dock.shut_down()
     QgsProject.instance().removeMapLayer(pair.sar.id())
     settle(qtbot)
+
+
+@pytest.mark.parametrize("points", [9, 12, 16])
+def test_no_line_is_cut_off(dock: RegisterDock, pair: Pair, qtbot: Any, points: int) -> None:
+    font = dock.font()
+    font.setPointSize(points)
+    dock.setFont(font)
+    dock.resize(360, 600)
+    dock.advanced.options.editors["job.gsd"].setText("a very long text that is no number at all")
+    dock.layers.moving.band_combo.setEditText("17")
+    settle(qtbot)
+    qtbot.wait(100)
+    notes = [note for note in dock.body.findChildren(ToneLabel) if note.isVisible()]
+    assert len(notes) >= 3
+    for note in notes:
+        assert note.height() >= note.heightForWidth(note.width()), note.plain_text
