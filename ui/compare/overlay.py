@@ -43,7 +43,7 @@ class CompareOverlay(QgsMapCanvasItem):
     @property
     def line(self) -> float:
         """Position of the line: x, or y where it is horizontal."""
-        return self._share * (self._canvas.height() if self.is_horizontal else self._canvas.width())
+        return self._share * float(self._canvas.height() if self.is_horizontal else self._canvas.width())
 
     def move_line(self, x: float, y: float) -> None:
         """Put the line through a point of the canvas."""

@@ -18,6 +18,10 @@ from .filtering import RowFilter
 
 Rows = npt.NDArray[np.intp]
 
+# Made once: Qt asks for the flags of every cell when all rows are selected.
+SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+TICKABLE = SELECTABLE | Qt.ItemFlag.ItemIsUserCheckable
+
 
 class GcpTableModel(QAbstractTableModel):
     """Rows of a GCP table. A "row" is one of the table's (0 … N-1), a "line" one of those shown.
@@ -63,13 +67,12 @@ class GcpTableModel(QAbstractTableModel):
         """Sort the lines; points without a value come last either way."""
         self.layoutAboutToBeChanged.emit()
         kept = self.persistentIndexList()
-        rows = [self._lines[index.row()] for index in kept]
+        places = [(self._lines[index.row()], index.column()) for index in kept]
         self._sorted_by, self._is_descending = column, order == Qt.SortOrder.DescendingOrder
         self._arrange()
-        lines = self._line_of_row()
-        self.changePersistentIndexList(
-            kept, [self.index(int(lines[row]), index.column()) for row, index in zip(rows, kept, strict=True)]
-        )
+        lines = self._line_of_row().tolist()
+        create = self.createIndex
+        self.changePersistentIndexList(kept, [create(lines[row], column) for row, column in places])
         self.layoutChanged.emit()
 
     def _arrange(self) -> None:
@@ -122,12 +125,10 @@ class GcpTableModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(COLUMNS)
 
     def flags(self, index: QModelIndex) -> Any:
-        if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        if index.column() == ON and self.is_editable:
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+        column = index.column()  # -1 where the index is none
+        if column == ON and self.is_editable:
+            return TICKABLE
+        return SELECTABLE if column >= 0 else Qt.ItemFlag.NoItemFlags
 
     def headerData(  # noqa: N802
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole

@@ -28,7 +28,8 @@ def compare(bar, layers, qtbot):
 
 
 def colour_at(canvas, x, y):
-    return canvas.grab().toImage().pixelColor(x, y).name()
+    image = canvas.grab().toImage()
+    return image.pixelColor(*(round(image.devicePixelRatio() * (value + 0.5) - 0.5) for value in (x, y))).name()
 
 
 def drag(canvas, start, end, modifier=Qt.KeyboardModifier.NoModifier):

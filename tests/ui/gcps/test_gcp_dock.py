@@ -291,7 +291,9 @@ def test_overlay_shows_crosses_and_a_ring(dock, review, canvas, qtbot):
 
     def colours():
         image = canvas.grab().toImage()
-        near = [(place.x() + i, place.y() + j) for i in range(-14, 15) for j in range(-14, 15)]
+        ratio = round(image.devicePixelRatio())
+        x, y, reach = ratio * place.x(), ratio * place.y(), range(-14 * ratio, 15 * ratio)
+        near = [(x + i, y + j) for i in reach for j in reach]
         return {image.pixelColor(x, y).name() for x, y in near}
 
     dock.view.switch_requested.emit(np.array([row]), True)
