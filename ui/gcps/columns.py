@@ -91,6 +91,16 @@ class ColumnValues:
         value = float(self.values[column][row])
         return f"{value:.{self._decimals[column]}f}" if math.isfinite(value) else NONE
 
+    def longest(self, column: int) -> tuple[str, ...]:
+        """Texts of which one is the longest in a column, for its width."""
+        if column == ROLE:
+            return tuple(ROLE_WORDS.values())
+        finite = np.flatnonzero(np.isfinite(self.values[column]))
+        if not len(finite):
+            return (NONE,)
+        values = self.values[column][finite]
+        return tuple(self.text(int(finite[i]), column) for i in (values.argmin(), values.argmax()))
+
     def copied(self, row: int, column: int) -> str:
         """What the clipboard gets: as shown, and words for the tick."""
         return ("yes" if self.is_on(row) else "no") if column == ON else self.text(row, column)

@@ -108,6 +108,10 @@ class GcpTableModel(QAbstractTableModel):
         found = np.flatnonzero(self._lines == row)
         return int(found[0]) if len(found) else -1
 
+    def longest_texts(self, column: int) -> tuple[str, ...]:
+        """Texts of which one is the longest in a column."""
+        return () if self._values is None else self._values.longest(column)
+
     def as_text(self, lines: list[int]) -> str:
         """Lines as tab separated text with a header, for the clipboard."""
         if self._values is None:

@@ -11,8 +11,6 @@ from qgis.PyQt.QtWidgets import QAbstractItemView, QMenu, QTableView, QWidget
 from .columns import COLUMNS, NUMBER, ON
 from .model import GcpTableModel, Rows
 
-SAMPLE_LINES = 200  # looked at for the widths of the columns
-
 
 class GcpView(QTableView):
     """Shows a GcpTableModel. Rows are those of the GCP table, whatever the sorting.
@@ -62,16 +60,12 @@ class GcpView(QTableView):
         return True
 
     def fit_columns(self) -> None:
-        """Widths that hold the header and a sample of the numbers."""
-        metrics, lines = self.fontMetrics(), self._model.rowCount()
+        """Widths that hold the header and the longest text."""
+        metrics = self.fontMetrics()
         for column in range(len(COLUMNS)):
-            texts = [
-                str(self._model.data(self._model.index(line, column)) or "")
-                for line in range(0, lines, max(1, lines // SAMPLE_LINES))
-            ]
-            header = self.horizontalHeader().sectionSizeHint(column)
+            texts = self._model.longest_texts(column)
             widest = max((metrics.horizontalAdvance(text) for text in texts), default=0)
-            self.setColumnWidth(column, max(header, widest + 18))
+            self.setColumnWidth(column, max(self.horizontalHeader().sectionSizeHint(column), widest + 18))
 
     def build_menu(self) -> QMenu:
         """The context menu for the selected rows."""

@@ -362,6 +362,14 @@ def test_every_control_has_a_tooltip_and_the_order_is_that_of_reading(dock, revi
     assert places == sorted(places)
 
 
+def test_no_text_of_the_table_is_cut_off(dock, make_review):
+    dock.show_run(make_review(2000), "one")
+    metrics, model = dock.view.fontMetrics(), dock.model
+    for column in range(model.columnCount()):
+        texts = [model.data(model.index(line, column)) for line in range(model.rowCount())]
+        assert max(map(metrics.horizontalAdvance, texts)) + 6 <= dock.view.columnWidth(column)
+
+
 def test_nothing_is_left_on_the_canvas(canvas, qtbot, review):
     before = len(canvas.scene().items())
     dock = GcpDock(canvas)
