@@ -41,10 +41,18 @@ class SartoPlugin:
         open_dock.triggered.connect(self.show_dock)
         self._iface.addToolBarIcon(open_dock)
         self._iface.addPluginToRasterMenu(MENU, open_dock)
+        table = QAction("GCP table", window)
+        table.setToolTip("Ground-control points of a registration: look at them, switch them off, export them")
+        table.triggered.connect(lambda: self._controller().show_table())
+        compare = QAction("Compare layers", window)
+        compare.setToolTip("Swipe or checkerboard between the aligned SAR layer and the optical layer")
+        compare.triggered.connect(lambda: self._controller().compare_layers())
+        for action in (table, compare):
+            self._iface.addPluginToRasterMenu(MENU, action)
         for_layer = QAction(QIcon(str(ICON)), f"{TITLE} …", window)
         for_layer.triggered.connect(self.show_dock_for_layer)
         self._iface.addCustomActionForLayerType(for_layer, "", QgsMapLayerType.RasterLayer, True)
-        self._actions = [open_dock, for_layer]
+        self._actions = [open_dock, table, compare, for_layer]
         QCoreApplication.instance().aboutToQuit.connect(self.shut_down)
 
     def show_dock(self) -> None:
@@ -60,10 +68,10 @@ class SartoPlugin:
         QCoreApplication.instance().aboutToQuit.disconnect(self.shut_down)
         self.shut_down()
         if self._actions:
-            open_dock, for_layer = self._actions
-            self._iface.removeToolBarIcon(open_dock)
-            self._iface.removePluginRasterMenu(MENU, open_dock)
-            self._iface.removeCustomActionForLayerType(for_layer)
+            self._iface.removeToolBarIcon(self._actions[0])
+            self._iface.removeCustomActionForLayerType(self._actions[-1])
+            for action in self._actions[:-1]:
+                self._iface.removePluginRasterMenu(MENU, action)
             for action in self._actions:
                 action.deleteLater()
             self._actions = []

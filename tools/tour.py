@@ -25,6 +25,7 @@ from qgis.utils import iface, plugins
 WISH = json.loads(os.environ["SARTO_TOUR"])
 OUT = Path(WISH["out"])
 GAP_MS = 100.0
+PATIENCE = 150  # seconds
 
 Condition = Callable[[], bool]
 
@@ -33,7 +34,8 @@ class Watchdog:
     """Measures how long the event loop is away, and what it does meanwhile."""
 
     def __init__(self) -> None:
-        self.longest, self.gaps, self._last = 0.0, [], time.monotonic()
+        self.longest, self._last = 0.0, time.monotonic()
+        self.gaps: list[dict[str, Any]] = []
         self.stage = ""
         self._is_on = False
         self._timer = QTimer()
@@ -229,6 +231,11 @@ class Guide:
     def __init__(self) -> None:
         self._steps = tour()
         self._wait: Condition = passed(0.5)
+        self._late = passed(PATIENCE)
+        # QGIS would show a dialog and wait for somebody to close it.
+        sys.excepthook = lambda kind, error, trace: self._fail(
+            "".join(traceback.format_exception(kind, error, trace))
+        )
         self._timer = QTimer()
         self._timer.setInterval(50)
         self._timer.timeout.connect(self._go_on)
@@ -238,12 +245,18 @@ class Guide:
         try:
             if self._wait():
                 self._wait = next(self._steps)
+                self._late = passed(PATIENCE)
+            elif self._late():
+                raise TimeoutError(f"a step took longer than {PATIENCE} s")
         except StopIteration:
             self._end()
-        except BaseException:
-            summary["error"] = traceback.format_exc()
-            screenshot("error")
-            self._end()
+        except Exception:
+            self._fail(traceback.format_exc())
+
+    def _fail(self, text: str) -> None:
+        summary["error"] = text
+        screenshot("error")
+        self._end()
 
     def _end(self) -> None:
         self._timer.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,23 @@ from qgis.PyQt.QtCore import QObject, Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QPushButton
 
-from ..core.contract import GcpTable, RegisterJob, RegisterResult, SartoError, Verdict
+from ..core.contract import GcpTable, RegisterJob, RegisterResult, Reporter, SartoError, Verdict
 from ..core.pipeline import EditedRun, Review, export_gcps
 from .compare import CompareBar
 from .dock import RegisterDock, output_folder
 from .engine import EngineDialog, find_engine
 from .gcps import GcpDock
-from .results import ResultGroup, find_record, load_results, role_of
-from .run import BackgroundTask, RunQueue
+from .results import find_record, load_results, role_of
+from .run import BackgroundTask, Progress, RunQueue
 from .run.speed import remember
 from .runs import Outcome, delivery, registration
 
 TITLE = "Sarto"
+REFERENCE_PROPERTY = "sarto/reference"
+"""Custom property of an aligned layer: the id of the optical layer."""
+
+TABLE_HEIGHT = 230
+DOCK_WIDTH = 360
 LEVELS = {
     Verdict.TRUSTED: Qgis.MessageLevel.Success,
     Verdict.CARE: Qgis.MessageLevel.Warning,
@@ -42,11 +48,13 @@ class Controller(QObject):
         self.table = GcpDock(iface.mapCanvas(), iface.mainWindow())
         self.compare = CompareBar(iface.mapCanvas())
         self._side_tasks: set[BackgroundTask] = set()
-        self._records: set[Path] = set()  # runs that the table knows
+        self._loading: set[Path] = set()  # records that are being read
+        self._has_table_been_open = False
         self._promised: set[str] = set()  # folders of runs that may still wait
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         iface.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.table)
         self.table.hide()
+        iface.mainWindow().resizeDocks([self.dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
         self._connect()
         self.show_engine()
 
@@ -71,7 +79,7 @@ class Controller(QObject):
     def show_table(self) -> None:
         """Open the GCP table."""
         self._follow_layer(self._iface.activeLayer())
-        self.table.setUserVisible(True)
+        self._open_table()
 
     def register(self, job: RegisterJob, expected_seconds: float = float("nan")) -> None:
         """Run a job now, or after those before it."""
@@ -81,15 +89,16 @@ class Controller(QObject):
             self.dock.show_problem(error)
             return
         title = f"Register {job.moving.label} to {job.reference.label}"
-        self._submit(title, registration(job, engine.python), expected_seconds)
+        self._submit(title, job, registration(job, engine.python), expected_seconds)
 
     def apply(self, edited: EditedRun) -> None:
         """Write a run again with its edited GCPs, into a folder beside the first."""
         before = Path(edited.result.job.output.directory)
-        name = f"{edited.result.job.moving.label}_edited"
-        folder = output_folder(str(before.parent), name, self._promised)
+        job = edited.result.job
+        folder = output_folder(str(before.parent), f"{job.moving.label}_edited", self._promised)
         self._promised.add(folder)
-        self._submit(f"Align {edited.result.job.moving.label} again", delivery(edited, folder), float("nan"))
+        job = replace(job, output=replace(job.output, directory=folder))
+        self._submit(f"Align {job.moving.label} again", job, delivery(edited, folder), float("nan"))
 
     def export(self, table: GcpTable, job: RegisterJob, path: str) -> None:
         """Write GCPs to a file; the save dialog has asked already whether it may be replaced."""
@@ -97,6 +106,14 @@ class Controller(QObject):
         self._side_tasks.add(task)
         task.done.connect(self._on_exported)
         QgsApplication.taskManager().addTask(task)
+
+    def compare_layers(self) -> None:
+        """Compare the active layer's run, else the newest one, else the two layers as they lie now."""
+        pair = self._pair_to_compare()
+        if pair is None:
+            self._message("Register a SAR layer first, or choose two layers in the dock.", Qgis.MessageLevel.Info)
+        else:
+            self.compare.start(*pair)
 
     def cancel(self) -> None:
         """Cancel the run in work."""
@@ -134,77 +151,104 @@ class Controller(QObject):
 
     # ── what comes back ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _submit(self, title: str, work: Callable[..., Outcome], expected_seconds: float) -> None:
+    def _submit(
+        self, title: str, job: RegisterJob, work: Callable[[Reporter], Outcome], expected_seconds: float
+    ) -> None:
         task = BackgroundTask(title, work, expected_seconds)
         project = self._project
         task.progressed.connect(self._on_progress)
-        task.done.connect(lambda done: self._on_done(done, project))
+        # Behind QGIS's own message that a task is complete, which would hide ours.
+        task.done.connect(lambda done: QTimer.singleShot(0, lambda: self._conclude(done, job, project)))
         self.queue.submit(task)
 
-    def _on_progress(self, progress: Any) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         self.dock.show_progress(progress)
 
-    def _on_done(self, task: BackgroundTask, project: int) -> None:
-        # Behind QGIS's own message that a task is complete, which would hide ours.
-        QTimer.singleShot(0, lambda: self._conclude(task, project))
-
-    def _conclude(self, task: BackgroundTask, project: int) -> None:
+    def _conclude(self, task: BackgroundTask, job: RegisterJob, project: int) -> None:
         if project != self._project:
             return  # its layers belong to a project that is closed
+        self._promised.discard(job.output.directory)
+        if task.error is not None or task.was_cancelled:
+            self.dock.release_folder(job.output.directory)
         if task.error is not None:
             self.dock.show_problem(task.error)
-            self._message(task.title, str(task.error), Qgis.MessageLevel.Critical)
+            self._message(f"{job.moving.label}: {task.error}", Qgis.MessageLevel.Critical)
         elif task.was_cancelled:
-            self._message(task.title, "Cancelled; nothing was written.", Qgis.MessageLevel.Info, seconds=5)
+            self._message(f"{job.moving.label}: cancelled, nothing was written.", Qgis.MessageLevel.Info, 5)
         else:
-            self._show_outcome(task)
+            self._show_outcome(task.result, task.expected_seconds)
 
-    def _show_outcome(self, task: BackgroundTask) -> None:
-        outcome: Outcome = task.result
+    def _show_outcome(self, outcome: Outcome, expected_seconds: float) -> None:
         result = outcome.result
-        reference = _layer_of(result.job.reference.source)
+        label, assessment = result.job.moving.label, result.assessment
+        reference = self._layer_of(result.job.reference.source)
         try:
             group = load_results(result, outcome.limits, reference_layer_id=reference.id() if reference else "")
         except SartoError as error:
-            self._message(task.title, str(error), Qgis.MessageLevel.Critical)
+            self._message(f"{label}: {error}", Qgis.MessageLevel.Critical)
             return
-        remember(task.expected_seconds, result.seconds)
-        self._records.add(Path(result.files["record"]))
+        if reference is not None:
+            group.aligned.setCustomProperty(REFERENCE_PROPERTY, reference.id())
+        remember(expected_seconds, result.seconds)
         self.table.show_run(outcome.review, group.name)
-        self.table.setUserVisible(True)
-        verdict = result.assessment.verdict
-        self.dock.show_result(f"{verdict.value.capitalize()}. {result.assessment.reasons[0]}", verdict.value)
-        self._announce(result, group, reference)
+        self._open_table()
+        verdict = assessment.verdict
+        self.dock.show_result(f"{label}: {verdict.value}. {assessment.reasons[0]}", verdict.value)
+        self._announce(result, group.aligned)
 
-    def _announce(self, result: RegisterResult, group: ResultGroup, reference: Any) -> None:
-        verdict = result.assessment.verdict
-        bar = self._iface.messageBar()
-        text = f"{result.job.moving.label}: {verdict.value}. {result.assessment.reasons[0]}"
-        item = bar.createMessage(TITLE, text)
+    def _open_table(self) -> None:
+        """Show the table; the first time with a height that leaves room for the map."""
+        if not self._has_table_been_open:
+            self._has_table_been_open = True
+            self._iface.mainWindow().resizeDocks([self.table], [TABLE_HEIGHT], Qt.Orientation.Vertical)
+        self.table.setUserVisible(True)
+
+    def _announce(self, result: RegisterResult, aligned: Any) -> None:
+        bar, verdict = self._iface.messageBar(), result.assessment.verdict
+        item = bar.createMessage(TITLE, f"{result.job.moving.label}: {verdict.value}.")
         report = QPushButton("Open report")
         report.setToolTip("Verdict, figures and pictures in the web browser")
         path = result.files["report"]
         report.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(path)))
         item.layout().addWidget(report)
-        if reference is not None:
+        if self._pair_of(aligned) is not None:
             compare = QPushButton("Compare")
             compare.setToolTip("Swipe between the aligned SAR layer and the optical layer")
-            ids = (reference.id(), group.aligned.id())
-            compare.clicked.connect(lambda: self._compare(*ids))
+            name = aligned.id()
+            compare.clicked.connect(lambda: self._compare_aligned(name))
             item.layout().addWidget(compare)
         bar.pushWidget(item, LEVELS[verdict])
 
-    def _compare(self, reference_id: str, aligned_id: str) -> None:
-        layers = [QgsProject.instance().mapLayer(name) for name in (reference_id, aligned_id)]
-        if None not in layers:
-            self.compare.start(*layers)
+    def _compare_aligned(self, layer_id: str) -> None:
+        pair = self._pair_of(QgsProject.instance().mapLayer(layer_id))
+        if pair is not None:
+            self.compare.start(*pair)
+
+    def _pair_to_compare(self) -> tuple[Any, Any] | None:
+        """(optical, SAR) layers."""
+        aligned = [x for x in _layers() if role_of(x) == "aligned"]
+        record = find_record(self._iface.activeLayer())
+        aligned.sort(key=lambda layer: (record is not None and find_record(layer) == record, _order(layer)))
+        pairs = [pair for pair in map(self._pair_of, aligned) if pair is not None]
+        if pairs:
+            return pairs[-1]
+        first, second = self.dock.layers.reference.layer, self.dock.layers.moving.layer
+        return None if first is None or second is None else (first, second)
+
+    @staticmethod
+    def _pair_of(aligned: Any) -> tuple[Any, Any] | None:
+        """An aligned layer with the optical layer to which it was registered, None if one is gone."""
+        if aligned is None:
+            return None
+        reference = QgsProject.instance().mapLayer(str(aligned.customProperty(REFERENCE_PROPERTY, "") or ""))
+        return None if reference is None else (reference, aligned)
 
     def _on_exported(self, task: BackgroundTask) -> None:
         self._side_tasks.discard(task)
         if task.error is not None:
-            self._message("Export GCPs", str(task.error), Qgis.MessageLevel.Critical)
+            self._message(str(task.error), Qgis.MessageLevel.Critical)
         elif task.result is not None:
-            self._message("Export GCPs", f"Written to {task.result}", Qgis.MessageLevel.Success, seconds=8)
+            self._message(f"GCPs written to {task.result}", Qgis.MessageLevel.Success, 8)
 
     def _show_queue(self) -> None:
         running = self.queue.running
@@ -213,39 +257,47 @@ class Controller(QObject):
     def _follow_layer(self, layer: Any) -> None:
         """Show the run of a layer that the user clicks on, also in a project that was opened again."""
         record = find_record(layer) if role_of(layer) else None
-        if record is None or record in self._records:
+        if record is None or record in self._loading or self.table.show_record(record):
             return
-        task = BackgroundTask("Read GCPs", lambda _reporter: _loaded(record))
+        task = BackgroundTask("Read GCPs", lambda _reporter: Review.load(record))
+        self._loading.add(record)
         self._side_tasks.add(task)
-        self._records.add(record)
         name, project = layer.name(), self._project
-        task.done.connect(lambda done: self._on_loaded(done, name, project))
+        task.done.connect(lambda done: self._on_loaded(done, record, name, project))
         QgsApplication.taskManager().addTask(task)
 
-    def _on_loaded(self, task: BackgroundTask, name: str, project: int) -> None:
+    def _on_loaded(self, task: BackgroundTask, record: Path, name: str, project: int) -> None:
         self._side_tasks.discard(task)
-        if task.result is not None and project == self._project:
+        self._loading.discard(record)
+        if project != self._project:
+            return
+        if task.error is not None:
+            self._message(str(task.error), Qgis.MessageLevel.Warning, 8)
+        elif task.result is not None:
             self.table.show_run(task.result, name)
 
     def _on_project_cleared(self) -> None:
         self._project += 1
         self.queue.cancel_all()
-        self._records.clear()
         self.table.clear()
         self.table.hide()
         self.compare.stop()
 
-    def _message(self, title: str, text: str, level: Qgis.MessageLevel, seconds: int = 0) -> None:
-        self._iface.messageBar().pushMessage(title, text, level, seconds)
+    def _layer_of(self, source: str) -> Any:
+        """The layer with this source, None if it is not there (any more); of several, the one in the dock."""
+        chosen = self.dock.layers.reference.layer
+        found = [layer for layer in _layers() if layer.source() == source]
+        return chosen if chosen in found else next(iter(found), None)
+
+    def _message(self, text: str, level: Qgis.MessageLevel, seconds: int = 0) -> None:
+        self._iface.messageBar().pushMessage(TITLE, text, level, seconds)
 
 
-def _loaded(record: Path) -> Review:
-    review = Review.load(record)
-    review.prime()
-    return review
+def _layers() -> list[Any]:
+    return list(QgsProject.instance().mapLayers().values())
 
 
-def _layer_of(source: str) -> Any:
-    """The project's layer with this source, None if it is not there (any more)."""
-    layers = QgsProject.instance().mapLayers().values()
-    return next((layer for layer in layers if layer.source() == source), None)
+def _order(layer: Any) -> int:
+    """Larger for a layer that lies higher."""
+    order = QgsProject.instance().layerTreeRoot().layerOrder()
+    return -order.index(layer) if layer in order else -len(order)

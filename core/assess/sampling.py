@@ -19,7 +19,7 @@ def bilinear(image: Pixels, positions: Points) -> npt.NDArray[np.float32]:
     fx, fy = (x - left).astype(np.float32), (y - top).astype(np.float32)
     corners = [image[top, left], image[top, right], image[bottom, left], image[bottom, right]]
     weights = [(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy]
-    value = sum(c.astype(np.float32) * w for c, w in zip(corners, weights, strict=True))
+    value = sum(c.astype(np.float32) * w for c, w in zip(corners, weights))
     valid = inside & np.logical_and.reduce([c > 0 for c in corners])
     return np.where(valid, value, np.nan).astype(np.float32)
 

@@ -75,7 +75,7 @@ class Row:
         """The inverse of `cells`. Raises ValueError for text that is not a row."""
         if len(cells) != len(COLUMNS):
             raise ValueError(f"{len(cells)} cells in place of {len(COLUMNS)}")
-        cell = dict(zip(COLUMNS, cells, strict=True))
+        cell = dict(zip(COLUMNS, cells))
         numbers = cells[1:7]
         return Row(
             cell["pair_id"],

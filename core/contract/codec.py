@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import types
 from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -61,7 +60,7 @@ def from_dict(kind: type[T], data: Any) -> T:
 
 def _decode(hint: Any, value: Any) -> Any:
     origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
+    if origin is Union:
         if value is None:
             return None
         return _decode(next(a for a in get_args(hint) if a is not type(None)), value)
@@ -73,7 +72,7 @@ def _decode(hint: Any, value: Any) -> Any:
             raise TypeError(f"{value!r} is no list")
         args = get_args(hint)
         inner = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
-        return tuple(_decode(a, v) for a, v in zip(inner, value, strict=True))
+        return tuple(_decode(a, v) for a, v in zip(inner, value))
     if origin is dict:
         if not isinstance(value, dict):
             raise TypeError(f"{value!r} is no table of names and values")

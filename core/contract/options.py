@@ -2,7 +2,8 @@
 
 The CLI, the Processing algorithms and the dock are generated from these fields: `metadata["help"]` is the
 tooltip, `metadata["choices"]` the allowed values, `metadata["minimum"]` and `metadata["maximum"]` the limits.
-`check_options` holds values against them.
+`check_options` holds values against them. The types are read at run time, also by Python 3.9 (QGIS before 3.36
+on Windows): hence `Optional`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, Optional, get_args, get_type_hints
 
 from .errors import OptionError
 
@@ -94,7 +95,7 @@ class LayerSource:
         "Bands: 'auto' (optical: mean of red, green, blue; SAR: mean of VV and VH), 'mean' (of all), "
         "a number ('2'), several to average ('4,3,2'), or a band name ('VV', 'B04').",
     )
-    nodata: float | None = option(None, "Value that means 'no data', where the file does not say it.")
+    nodata: Optional[float] = option(None, "Value that means 'no data', where the file does not say it.")
 
     @property
     def label(self) -> str:
@@ -132,7 +133,7 @@ class SearchRange:
     The largest shift is `shift_px` pixels if given, else `shift_fraction` of the longer image side.
     """
 
-    shift_px: float | None = None
+    shift_px: Optional[float] = None
     shift_fraction: float = 0.09
     rotation_deg: float = 2.0
     scale_min: float = 0.98
@@ -230,7 +231,7 @@ class RegisterJob:
     reference: LayerSource
     moving: LayerSource
     area: str = ""
-    gsd: float | None = None
+    gsd: Optional[float] = None
     radiometry: RadiometryOptions = field(default_factory=RadiometryOptions)
     match: MatchOptions = field(default_factory=MatchOptions)
     model: ModelOptions = field(default_factory=ModelOptions)

@@ -46,9 +46,9 @@ def foresee(job: RegisterJob) -> Forecast:
     )
 
 
-_START_SECONDS = 4.0  # the engine's start, the pose search on a reduced image, the report
-_SECONDS_PER_POINT = 0.012
-_SECONDS_PER_MEGAPIXEL = 0.35  # reading and stretching both layers
+_START_SECONDS = 2.5  # the engine's start, the pose search on a reduced image, the report
+_SECONDS_PER_POINT = 0.007
+_SECONDS_PER_MEGAPIXEL = 0.30  # reading and stretching both layers
 _SECONDS_PER_OUTPUT_MEGAPIXEL = 0.45  # warping, overviews, compression
 
 

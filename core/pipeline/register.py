@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -57,12 +60,17 @@ def register(
     return result
 
 
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+@contextmanager
+def scratch_folder() -> Iterator[str]:
     """A folder for the prepared images, removed at the end. Raises OutputError."""
     try:
-        return tempfile.TemporaryDirectory(prefix="sarto-", ignore_cleanup_errors=True)
+        folder = tempfile.mkdtemp(prefix="sarto-")
     except OSError as error:
         raise OutputError(f"No temporary folder could be made: {error}.", "Free some disk space.") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe(job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tuple[str, ...]) -> RegisterResult:

@@ -64,7 +64,7 @@ def write_geojson(table: GcpTable, source: SourcePositions, path: str | Path, ov
             "GeoJSON needs longitudes, but the reference has no CRS.", "Write a GeoPackage or CSV instead."
         )
     places = Transformation(crs, "EPSG:4326")(table.map_xy)
-    features = [_feature(row, place) for row, place in zip(rows(table, source), places.tolist(), strict=True)]
+    features = [_feature(row, place) for row, place in zip(rows(table, source), places.tolist())]
     collection = {"type": "FeatureCollection", "reference_crs": crs, "features": features}
     with replacing(path, overwrite) as temporary:
         temporary.write_text(json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1), "utf-8")

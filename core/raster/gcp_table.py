@@ -87,8 +87,8 @@ def rows(table: GcpTable, source: SourcePositions) -> list[dict[str, Any]]:
         table.role,
     ]
     return [
-        {name: _plain(value) for name, value in zip(COLUMNS, values, strict=True)}
-        for values in zip(*(column.tolist() for column in columns), strict=True)
+        {name: _plain(value) for name, value in zip(COLUMNS, values)}
+        for values in zip(*(column.tolist() for column in columns))
     ]
 
 

@@ -64,7 +64,7 @@ def _write_points(package: Any, table: GcpTable, source: SourcePositions) -> Non
 
 def _write_links(package: Any, table: GcpTable) -> None:
     layer = _create_layer(package, "links", table, ogr.wkbLineString)
-    for number, (now, true) in enumerate(zip(table.source_xy.tolist(), table.map_xy.tolist(), strict=True), 1):
+    for number, (now, true) in enumerate(zip(table.source_xy.tolist(), table.map_xy.tolist()), 1):
         line = ogr.Geometry(ogr.wkbLineString)
         for x, y in (now, true):
             line.AddPoint_2D(x, y)
@@ -91,7 +91,7 @@ def _embed_styles(package: Any) -> None:
             continue
         feature = ogr.Feature(styles.GetLayerDefn())
         values = ("", "", table, "geom", f"Sarto {table}", path.read_text(encoding="utf-8"))
-        for name, value in zip(fields, values, strict=True):
+        for name, value in zip(fields, values):
             feature.SetField(name, value)
         for name in more:
             feature.SetField(name, "")

@@ -132,7 +132,7 @@ class Scene:
         self.has_alpha = self._alpha > 0
 
     def _notes(self) -> list[str]:
-        names = [name or f"band {number}" for name, number in zip(self.descriptions, self.bands, strict=True)]
+        names = [name or f"band {number}" for name, number in zip(self.descriptions, self.bands)]
         role = self.role[0].upper() + self.role[1:]
         notes = [f"{role} layer '{self.label}': using {', '.join(names)}."]
         if self.is_complex:
@@ -158,7 +158,7 @@ class Scene:
         with gdal_errors(InputError, f"Layer '{self.label}' cannot be read", UNREADABLE, progress):
             target = self._warp(grid, method, scale, progress)
             values = np.asarray(target.ReadAsArray(), dtype=np.float32).reshape(-1, *grid.shape)
-        for band, (factor, offset) in zip(values, self.scaling, strict=True):
+        for band, (factor, offset) in zip(values, self.scaling):
             if (factor, offset) != (1.0, 0.0) and not self.is_complex:
                 band *= np.float32(factor)
                 band += np.float32(offset)

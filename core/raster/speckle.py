@@ -127,7 +127,7 @@ def _aligned_statistics(values: Plane, weight: Plane, direction: npt.NDArray[np.
     for number, runs in enumerate(_half_windows()):
         here = direction == number
         if here.any():
-            for chosen, prefix in zip(sums, prefixes, strict=True):
+            for chosen, prefix in zip(sums, prefixes):
                 np.copyto(chosen, _run_sums(prefix, runs), where=here)
     count = np.maximum(sums[0], 1.0)
     mean = sums[1] / count

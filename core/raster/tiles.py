@@ -125,7 +125,7 @@ class TileWarper:
 
     def _prepared_view(self, tile: Tile) -> Any:
         if tile.affine is None:
-            pairs = zip((tile.mesh + 0.5) * PIXEL_UNIT, tile.there + 0.5, strict=True)
+            pairs = zip((tile.mesh + 0.5) * PIXEL_UNIT, tile.there + 0.5)
             gcps = [gdal.GCP(float(x), float(y), 0.0, float(c), float(r)) for (x, y), (c, r) in pairs]
             self.spline_view.SetGCPs(gcps, "")
             return self.spline_view

@@ -208,7 +208,7 @@ def _clipped(polygon: Points, normal: Points, offset: float) -> Points:
 
 def _densified(polygon: Points, step: float = 8.0) -> Points:
     pieces = []
-    for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+    for a, b in zip(polygon, np.roll(polygon, -1, axis=0)):
         count = max(1, int(np.linalg.norm(b - a) / step))
         pieces.append(a + (b - a) * (np.arange(count) / count)[:, None])
     return np.concatenate(pieces)

@@ -222,8 +222,7 @@ class CompareBar(QFrame):
             shares = [max(fair, room - widths[1]), max(fair, room - widths[0])]
             mode = Qt.TextElideMode.ElideMiddle
             texts = tuple(
-                self.names.fontMetrics().elidedText(text, mode, share)
-                for text, share in zip(texts, shares, strict=True)
+                self.names.fontMetrics().elidedText(text, mode, share) for text, share in zip(texts, shares)
             )
         return SEPARATOR.join(texts)
 

@@ -49,7 +49,10 @@ class AdvancedBox(QgsCollapsibleGroupBox):
         font = title.font()
         font.setBold(True)
         title.setFont(font)
-        engine = QHBoxLayout()
+        # In a widget of its own: a line that shows itself must not come out of a folded box.
+        row = QWidget(self)
+        engine = QHBoxLayout(row)
+        engine.setContentsMargins(0, 0, 0, 0)
         engine.addWidget(self.engine_label, 1)
         engine.addWidget(self.engine_button)
         column = QVBoxLayout(self)
@@ -57,7 +60,7 @@ class AdvancedBox(QgsCollapsibleGroupBox):
         column.addWidget(self.options)
         column.addLayout(reset)
         column.addWidget(title)
-        column.addLayout(engine)
+        column.addWidget(row)
 
     def show_engine(self, text: str, is_ok: bool) -> None:
         """The engine's state as one line; what is wrong is shown unfolded."""

@@ -165,7 +165,7 @@ class LayersBox(QWidget):
             return
         pair = guess_pair([facts_of(layer) for layer in layers], *chosen)
         by_id = {layer.id(): layer for layer in layers}
-        for row, key in zip(self.rows.values(), pair, strict=True):
+        for row, key in zip(self.rows.values(), pair):
             if not row.is_kept and (row.layer.id() if row.layer else None) != key:
                 row.set_layer(by_id.get(key or ""), is_chosen=False)
 

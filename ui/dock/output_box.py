@@ -67,6 +67,10 @@ class OutputBox(QWidget):
         """A run was promised this folder: the next one gets another."""
         self._taken.add(folder)
 
+    def release(self, folder: str) -> None:
+        """A run that was promised this folder is over: what it has not made may be given to the next."""
+        self._taken.discard(folder)
+
     @property
     def taken(self) -> frozenset[str]:
         """The folders promised so far."""

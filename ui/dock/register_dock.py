@@ -182,6 +182,11 @@ class RegisterDock(QgsDockWidget):
         self.run_row.problem.say("", PLAIN)
         self.run_row.result.say(*verdict_sentence(text, level))
 
+    def release_folder(self, folder: str) -> None:
+        """A run has ended without results: its folder may be given to the next."""
+        self.output.release(folder)
+        self._refresh_timer.start()
+
     def shut_down(self) -> None:
         """Leave nothing behind: no rubber band, no map tool, no thread, no connection. May be called twice."""
         if not self._is_open:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from qgis.PyQt.QtCore import QEvent, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QPalette
+from qgis.PyQt.QtCore import QEvent, QSize, Qt, pyqtSignal
+from qgis.PyQt.QtGui import QPalette, QResizeEvent
 from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 PROBLEM, GOOD, CARE, PLAIN = "problem", "good", "care", "plain"
 
 # (on light, on dark); each has a contrast above 4.5 to the usual window colours.
 _COLOURS = {PROBLEM: ("#b3261e", "#ff9d94"), GOOD: ("#1b6e3c", "#7fd6a0"), CARE: ("#805300", "#f2c06b")}
+_USUAL_WIDTH = 280  # pixels, of a line before it is laid out
 _BREAK = "\u200b"
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|h|km²|px|m)\b)")
 
@@ -56,6 +57,18 @@ class ToneLabel(QLabel):
     def plain_text(self) -> str:
         """What is said, without the places for breaking it."""
         return self._plain
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As high as the text is at the width that it has: Qt's own hint is for a narrow column."""
+        width = self.width() if self.isVisible() else _USUAL_WIDTH
+        return QSize(width, self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        return QSize(0, self.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        super().resizeEvent(event)
+        self.updateGeometry()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow a change between a light and a dark theme."""

@@ -8,7 +8,7 @@ from qgis.PyQt.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, pyqtS
 from qgis.PyQt.QtGui import QGuiApplication, QKeySequence
 from qgis.PyQt.QtWidgets import QAbstractItemView, QMenu, QTableView, QWidget
 
-from .columns import COLUMNS, NUMBER, ON
+from .columns import COLUMNS, CONFIDENCE, MAP_X, NUMBER, ON, RESIDUAL_M, RESIDUAL_PX
 from .model import GcpTableModel, Rows
 
 
@@ -36,6 +36,9 @@ class GcpView(QTableView):
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setSectionsMovable(True)
+        for place, column in enumerate((RESIDUAL_PX, RESIDUAL_M, CONFIDENCE), start=MAP_X):
+            self.horizontalHeader().moveSection(column, place)  # what one looks for stands before the coordinates
         self.setSortingEnabled(True)
         self.sortByColumn(NUMBER, Qt.SortOrder.AscendingOrder)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

@@ -44,8 +44,8 @@ class WarpAlgorithm(SartoAlgorithm):
     def shortHelpString(self) -> str:  # noqa: N802
         return (
             "Fits a transform to the GCPs of a file and warps the SAR layer with it, without matching: for "
-            "example after the GCPs were edited. Check points stay check points, but a .points file does not say which "
-            "they are: all its points are fitted, and there is no held-out error."
+            "example after the GCPs were edited. Check points stay check points, but a .points file does not say "
+            "which they are: all its points are fitted, and there is no held-out error."
         )
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802

@@ -104,7 +104,7 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
 
     def _reader(self, definition: QgsProcessingParameterDefinition, kinds: tuple[Any, ...]) -> Callable[..., Any]:
         if definition.type() == "enum":
-            return self.parameterAsEnumString  # type: ignore[no-any-return]
+            return self.parameterAsEnumString
         readers = ((bool, self.parameterAsBool), (str, self.parameterAsString), (int, self.parameterAsInt))
         return next((read for kind, read in readers if kind in kinds), self.parameterAsDouble)
 

@@ -154,5 +154,5 @@ def _set_crs(layer: Any, crs: str, fallback: QgsCoordinateReferenceSystem) -> No
 
 def _set_arrows(layer: QgsVectorLayer, table: GcpTable, scale: float) -> None:
     numbers = map_vectors(table).reshape(-1).tolist()
-    for name, value in (*zip(VARIABLES, numbers, strict=True), ("sarto_residual_scale", scale)):
+    for name, value in (*zip(VARIABLES, numbers), ("sarto_residual_scale", scale)):
         QgsExpressionContextUtils.setLayerVariable(layer, name, value)

@@ -38,7 +38,8 @@ def load_results(
     """Add one group with GCPs, residual arrows, links and the aligned raster; the links are switched off.
 
     limits: black and white per band of the aligned raster. project: the open one by default.
-    reference_layer_id: the group comes right above this layer; on top where it is not in the tree (any more).
+    reference_layer_id: the group comes above this layer and above the SAR layer as it lay; on top where this
+    layer is not in the tree (any more).
     Raises InputError where a file is missing or cannot be read; nothing is added then.
     """
     project = project if project is not None else QgsProject.instance()
@@ -46,7 +47,7 @@ def load_results(
     fallback = reference.crs() if reference is not None else QgsCoordinateReferenceSystem()
     layers = make_layers(result, limits, project, fallback)
     name = f"{result.job.moving.label} → {result.job.reference.label}: {result.assessment.verdict.value}"
-    group = _insert_group(project, name, reference_layer_id)
+    group = _insert_group(project, name, reference_layer_id, result.job.moving.source)
     for layer in layers.all:
         project.addMapLayer(layer, False)
         node = group.addLayer(layer)
@@ -56,10 +57,23 @@ def load_results(
     return ResultGroup(name, group, layers.gcps, layers.residuals, layers.links, layers.aligned)
 
 
-def _insert_group(project: QgsProject, name: str, reference_layer_id: str) -> QgsLayerTreeGroup:
+def _insert_group(
+    project: QgsProject, name: str, reference_layer_id: str, moving_source: str
+) -> QgsLayerTreeGroup:
+    """Right above the reference, or above the SAR layer as it lay, which would hide the result."""
     root = project.layerTreeRoot()
     node = root.findLayer(reference_layer_id) if reference_layer_id else None
     parent = node.parent() if node is not None else None
     if parent is None:
         return root.insertGroup(0, name)
-    return parent.insertGroup(parent.children().index(node), name)
+    siblings = parent.children()
+    hides = [n for n in parent.findLayers() if n.layer() is not None and n.layer().source() == moving_source]
+    tops = [_position_of(n, parent, siblings) for n in (node, *hides)]
+    return parent.insertGroup(min(tops), name)
+
+
+def _position_of(node: Any, parent: Any, siblings: list[Any]) -> int:
+    """The position within `parent` of a node or of the group that holds it."""
+    while node.parent() is not parent and node.parent() != parent:
+        node = node.parent()
+    return siblings.index(node)

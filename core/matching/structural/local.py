@@ -127,8 +127,8 @@ def _search(
     Returns peaks whose shift counts from the centred window, and the valid share at the peak.
     """
     width = 2 * plan.half + 1
-    template = torch.stack([m[:, y : y + width, x : x + width] for m, (x, y) in zip(maps, corner, strict=True)])
-    cover = torch.stack([m[y : y + width, x : x + width] for m, (x, y) in zip(mask, corner, strict=True)])
+    template = torch.stack([m[:, y : y + width, x : x + width] for m, (x, y) in zip(maps, corner)])
+    cover = torch.stack([m[y : y + width, x : x + width] for m, (x, y) in zip(mask, corner)])
     surface, share = correlate(template, cover, other, other_mask)
     surface = torch.where(share > MIN_SHARE, surface, torch.full_like(surface, -1.0))
     peaks = find_peaks(surface)

@@ -30,8 +30,8 @@ def _kernels(sigma: float) -> tuple[list[float], list[float]]:
     taps = range(-radius, radius + 1)
     smooth = [math.exp(-(t**2) / (2 * sigma**2)) for t in taps]
     smooth = [s / sum(smooth) for s in smooth]
-    slope = [t * s for t, s in zip(taps, smooth, strict=True)]
-    unit = sum(t * s for t, s in zip(taps, slope, strict=True))
+    slope = [t * s for t, s in zip(taps, smooth)]
+    unit = sum(t * s for t, s in zip(taps, slope))
     return smooth, [s / unit for s in slope]
 
 

@@ -129,7 +129,7 @@ def _spread(
         windows = match_windows(task.reference, task.moving, pose, centres, plan, device, reporter)
         rounds.append(windows)
         done = _accepted(windows, plan.factor)
-        pending = [places for places, ok in zip(pending, done, strict=True) if not ok]
+        pending = [places for places, ok in zip(pending, done) if not ok]
         reporter.progress("Matching tie points", (attempt + 1) / 3)
     if not rounds:
         empty = np.zeros(0)
