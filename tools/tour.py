@@ -65,15 +65,15 @@ class Watchdog:
         if self._is_on and gap > self.longest:
             self.longest = gap
         if self._is_on and gap > GAP_MS:
-            self.gaps.append({"ms": round(gap), "stage": self.stage, "where": self._stacks[-1:]})
+            self.gaps.append({"ms": round(gap), "stage": self.stage, "where": list(dict.fromkeys(self._stacks))})
         self._stacks.clear()
 
     def _look(self) -> None:
         while True:
-            time.sleep(0.02)
+            time.sleep(0.01)
             if self._is_on and time.monotonic() - self._last > GAP_MS / 2000:
                 frame = sys._current_frames().get(self._main)
-                self._stacks.append("".join(traceback.format_stack(frame)[-6:]) if frame else "")
+                self._stacks.append("".join(traceback.format_stack(frame)[-6:]) if frame else "(in Qt)")
 
 
 watchdog = Watchdog()

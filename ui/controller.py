@@ -18,10 +18,11 @@ from .compare import CompareBar
 from .dock import RegisterDock, output_folder
 from .engine import EngineDialog, find_engine
 from .gcps import GcpDock
-from .results import find_record, load_results, role_of
+from .results import find_record, loading, role_of
 from .run import BackgroundTask, Progress, RunQueue
 from .run.speed import remember
 from .runs import Outcome, delivery, registration
+from .steps import Steps, one_by_one
 
 TITLE = "Sarto"
 REFERENCE_PROPERTY = "sarto/reference"
@@ -176,22 +177,26 @@ class Controller(QObject):
         elif task.was_cancelled:
             self._message(f"{job.moving.label}: cancelled, nothing was written.", Qgis.MessageLevel.Info, 5)
         else:
-            self._show_outcome(task.result, task.expected_seconds)
+            remember(task.expected_seconds, task.result.result.seconds)
+            one_by_one(self._showing(task.result), lambda: project == self._project)
 
-    def _show_outcome(self, outcome: Outcome, expected_seconds: float) -> None:
+    def _showing(self, outcome: Outcome) -> Steps[None]:
+        """Layers, table and messages of a run, in steps."""
         result = outcome.result
         label, assessment = result.job.moving.label, result.assessment
         reference = self._layer_of(result.job.reference.source)
         try:
-            group = load_results(result, outcome.limits, reference_layer_id=reference.id() if reference else "")
+            group = yield from loading(result, outcome.aligned, None, reference.id() if reference else "")
         except SartoError as error:
             self._message(f"{label}: {error}", Qgis.MessageLevel.Critical)
             return
         if reference is not None:
             group.aligned.setCustomProperty(REFERENCE_PROPERTY, reference.id())
-        remember(expected_seconds, result.seconds)
+        yield
         self.table.show_run(outcome.review, group.name)
+        yield
         self._open_table()
+        yield
         verdict = assessment.verdict
         self.dock.show_result(f"{label}: {verdict.value}. {assessment.reasons[0]}", verdict.value)
         self._announce(result, group.aligned)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from qgis.PyQt.QtCore import QCoreApplication
 
 from ..core.contract import RegisterJob, RegisterResult, Reporter
 from ..core.pipeline import EditedRun, Review, apply_edits, display_limits, register_in_worker
+from .results import open_aligned
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A finished run with all that its display needs, so that the main thread has nothing left to compute.
 
-    limits: black and white per band of the aligned raster. review: ready for edits.
+    aligned: layer of the aligned raster, opened but in no project yet.
     """
 
     result: RegisterResult
-    limits: list[tuple[float, float]]
+    aligned: Any
     review: Review
 
 
@@ -40,5 +44,7 @@ def delivery(edited: EditedRun, directory: str) -> Callable[[Reporter], Outcome]
 
 
 def outcome_of(result: RegisterResult) -> Outcome:
-    """Read what is shown; the table itself makes long reviews ready."""
-    return Outcome(result, display_limits(result.files["aligned"]), Review(result))
+    """Read what is shown, in the task's thread."""
+    aligned = open_aligned(result, display_limits(result.files["aligned"]))
+    aligned.moveToThread(QCoreApplication.instance().thread())
+    return Outcome(result, aligned, Review(result))

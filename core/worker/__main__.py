@@ -7,6 +7,7 @@ nothing beside it (other plugins!) gets onto the import path.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -26,7 +27,14 @@ def _bootstrap() -> None:
     spec.loader.exec_module(package)
 
 
+def _give_way() -> None:
+    """Compute behind whatever the user looks at (on Windows the client starts the process so)."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+
+
 if __name__ == "__main__":
+    _give_way()
     if not __package__:
         _bootstrap()
         __package__ = "sarto.core.worker"

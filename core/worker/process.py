@@ -179,6 +179,7 @@ class WorkerProcess:
 def _detached() -> dict[str, Any]:
     """A group of its own: Ctrl-C in a terminal reaches the client alone, and the group can be killed whole."""
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+        quiet = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+        return {"creationflags": quiet | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     else:
         return {"start_new_session": True}

@@ -100,7 +100,8 @@ class Banner(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
+        # Not a styled panel: QGIS's own style leaves out the upper side of those since 3.40.
+        self.setStyleSheet("Banner { border: 1px solid rgba(128, 128, 128, 110); border-radius: 3px; }")
         self.label = ToneLabel(self, small=False)
         self.close_button = QToolButton(self)
         self.close_button.setText("×")

@@ -19,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtXml import QDomDocument
 
 from ...core.contract import GcpTable, InputError, RegisterResult
+from ..steps import Steps
 from .arrows import VARIABLES, arrow_scale, map_vectors
 from .describe import layer_metadata
 from .find import RECORD_PROPERTY, ROLE_PROPERTY
@@ -50,28 +51,41 @@ class ResultLayers:
         return tuple(layer for layer in layers if layer is not None)
 
 
+def open_aligned(
+    result: RegisterResult, limits: list[tuple[float, float]], project: QgsProject | None = None
+) -> QgsRasterLayer:
+    """The layer of the aligned raster, not in the project yet. Raises InputError where it cannot be opened.
+
+    QGIS itself looks for the range of the values while it opens a raster, which takes 0.1 s and more: call it
+    in a thread, and move the layer to the main one (`QObject.moveToThread`).
+    """
+    path, name = _existing(result, "aligned"), f"{result.job.moving.label} (aligned)"
+    return _raster(path, name, limits, QgsProject.instance() if project is None else project)
+
+
 def make_layers(
     result: RegisterResult,
-    limits: list[tuple[float, float]],
+    aligned: QgsRasterLayer,
     project: QgsProject,
     fallback_crs: QgsCoordinateReferenceSystem,
-) -> ResultLayers:
-    """Open the files of a run with their styles. Raises InputError where one is missing or broken.
+) -> Steps[ResultLayers]:
+    """Open the files of a run with their styles, in steps. Raises InputError where one is missing or broken.
 
-    limits: black and white per band. fallback_crs: taken where the reference's file has no CRS.
+    aligned: from `open_aligned`. fallback_crs: taken where the reference's file has no CRS.
     """
-    aligned_path, package = _existing(result, "aligned"), _existing(result, "gpkg")
-    sar = result.job.moving.label
+    package = _existing(result, "gpkg")
     scale = arrow_scale(result.gcps)
-    aligned = _raster(aligned_path, f"{sar} (aligned)", limits, project)
     gcps = _vector(package, "gcps", "GCPs", project)
+    yield
     residuals = _vector(package, "gcps", f"Residuals × {scale:g}", project)
+    yield
     links = _vector(package, "links", "Links from present to true position", project, is_needed=False)
     layers = ResultLayers(gcps, residuals, links, aligned)
     _set_arrows(residuals, result.gcps, scale)
     for role, layer in (("gcps", gcps), ("residuals", residuals), ("links", links), ("aligned", aligned)):
         if layer is None:
             continue
+        yield
         _set_crs(layer, result.reference_grid.crs, fallback_crs)
         if role != "aligned":
             set_style(layer, role)

@@ -8,7 +8,8 @@ from typing import Any
 from qgis.core import QgsCoordinateReferenceSystem, QgsLayerTreeGroup, QgsProject
 
 from ...core.contract import RegisterResult
-from .layers import make_layers
+from ..steps import Steps, at_once
+from .layers import make_layers, open_aligned
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,21 @@ def load_results(
     project: QgsProject | None = None,
     reference_layer_id: str = "",
 ) -> ResultGroup:
+    """`loading` at once, of a raster that is opened here. limits: black and white per band."""
+    return at_once(loading(result, open_aligned(result, limits, project), project, reference_layer_id))
+
+
+def loading(
+    result: RegisterResult,
+    aligned: Any,
+    project: QgsProject | None = None,
+    reference_layer_id: str = "",
+) -> Steps[ResultGroup]:
     """Add one group with GCPs, residual arrows, links and the aligned raster; the links are switched off.
 
-    limits: black and white per band of the aligned raster. project: the open one by default.
+    Each step takes some milliseconds; the group appears in the last ones.
+
+    aligned: from `open_aligned`. project: the open one by default.
     reference_layer_id: the group comes above this layer and above the SAR layer as it lay; on top where this
     layer is not in the tree (any more).
     Raises InputError where a file is missing or cannot be read; nothing is added then.
@@ -45,10 +58,11 @@ def load_results(
     project = project if project is not None else QgsProject.instance()
     reference = project.mapLayer(reference_layer_id) if reference_layer_id else None
     fallback = reference.crs() if reference is not None else QgsCoordinateReferenceSystem()
-    layers = make_layers(result, limits, project, fallback)
+    layers = yield from make_layers(result, aligned, project, fallback)
     name = f"{result.job.moving.label} → {result.job.reference.label}: {result.assessment.verdict.value}"
     group = _insert_group(project, name, reference_layer_id, result.job.moving.source)
     for layer in layers.all:
+        yield
         project.addMapLayer(layer, False)
         node = group.addLayer(layer)
         node.setExpanded(layer is layers.gcps)

@@ -1,0 +1,32 @@
+"""What the dock looks like where QGIS's own style or boxes have their ways."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.PyQt.QtWidgets import QWidget
+from sarto.ui.dock.tones import GOOD, Banner
+
+
+def test_nothing_peeps_out_of_the_folded_box(dock):
+    advanced = dock.advanced
+    dock.show_engine("/usr/bin/python3 (chosen in the settings)", True)
+    dock.show_engine("/usr/bin/python3 (the development environment)", True)
+    assert advanced.isCollapsed()
+    assert not advanced.engine_label.isVisible()
+    advanced.setCollapsed(False)
+    assert advanced.engine_label.isVisible()
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_a_banner_has_a_frame_on_all_sides(qtbot, side):
+    window = QWidget()
+    qtbot.addWidget(window)
+    banner = Banner(window)
+    banner.setGeometry(20, 20, 200, 60)
+    banner.say("Trusted.", GOOD)
+    window.resize(240, 100)
+    window.show()
+    picture = window.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    x, y = {"left": (20, 50), "top": (120, 20), "right": (219, 50), "bottom": (120, 79)}[side]
+    assert picture.pixelColor(round(x * ratio), round(y * ratio)) != picture.pixelColor(round(5 * ratio), 5)
