@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Any
 from qgis.core import Qgis, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QApplication
+from qgis.PyQt.QtWidgets import QAction, QApplication, QFileDialog, QLineEdit
 from qgis.utils import iface, plugins
 
 WISH = json.loads(os.environ["SARTO_TOUR"])
@@ -221,8 +222,38 @@ def compare(control: Any) -> Iterator[Condition]:
 
 
 def georeferencer(control: Any) -> Iterator[Condition]:
-    """Needs a QGIS with the Georeferencer in its core (3.26 and later) or as its own plugin."""
-    yield passed(0.1)
+    """Open a copy of the SAR layer in QGIS's Georeferencer, with our .points file beside it."""
+    files = summary["files"]
+    raster = OUT / "georeferencer" / Path(WISH["sar"]).name
+    raster.parent.mkdir(exist_ok=True)
+    shutil.copy(WISH["sar"], raster)
+    shutil.copy(files["points"], f"{raster}.points")  # which the Georeferencer finds by itself
+    actions = [
+        a
+        for a in iface.mainWindow().findChildren(QAction)
+        if "eoref" in a.objectName() or "Georeferencer" in a.text()
+    ]
+    if not actions:
+        summary["georeferencer"] = "this QGIS has none"
+        return
+    actions[0].trigger()
+    yield passed(1.5)
+    window = next(
+        w for w in QApplication.topLevelWidgets() if "Georef" in type(w).__name__ or "Georef" in w.windowTitle()
+    )
+    window.setGeometry(0, 0, *WISH["size"])
+    QTimer.singleShot(800, lambda: _answer_file_dialog(str(raster)))
+    window.findChild(QAction, "mActionOpenRaster").trigger()
+    yield passed(2.5)
+    screenshot("9-georeferencer")
+    window.close()
+
+
+def _answer_file_dialog(path: str) -> None:
+    dialog = next(w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog) and w.isVisible())
+    edit = dialog.findChild(QLineEdit)
+    edit.setText(path)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
 
 
 class Guide:

@@ -50,6 +50,8 @@ class AreaBox(QWidget):
 
     def _make_controls(self) -> None:
         self.combo = QComboBox(self)
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(8)  # else a narrow dock pushes it over its label
         for kind, text in _CHOICES.items():
             self.combo.addItem(text, kind)
         self.combo.setToolTip("Where the layers are compared. The whole SAR layer is moved in any case.")
