@@ -96,10 +96,23 @@ _WIDEST_LETTERS = 26
 
 def limit_width(combo: QComboBox) -> None:
     """Ask for room for the longest text, within limits; a form wraps its row where there is too little."""
-    metrics = combo.fontMetrics()
-    widest = max((metrics.horizontalAdvance(combo.itemText(i)) for i in range(combo.count())), default=0)
+    letter = combo.fontMetrics().horizontalAdvance("X")
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(min(_WIDEST_LETTERS, math.ceil(widest / metrics.horizontalAdvance("X"))))
+    combo.setMinimumContentsLength(min(_WIDEST_LETTERS, math.ceil(_longest(combo) / letter)))
+
+
+def _longest(combo: QComboBox) -> int:
+    metrics = combo.fontMetrics()
+    return max((metrics.horizontalAdvance(combo.itemText(i)) for i in range(combo.count())), default=0)
+
+
+def whole_width(editor: QWidget) -> int:
+    """Width at which nothing of an editor is cut off; its minimum may be less (see `limit_width`)."""
+    width = max(editor.minimumWidth(), editor.minimumSizeHint().width())
+    for combo in [editor] if isinstance(editor, QComboBox) else editor.findChildren(QComboBox):
+        room = combo.minimumContentsLength() * combo.fontMetrics().horizontalAdvance("X")
+        width = max(width, combo.minimumSizeHint().width() + max(0, _longest(combo) - room))
+    return width
 
 
 class ChoiceEdit(QComboBox):

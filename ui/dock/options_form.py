@@ -20,7 +20,7 @@ from ...core.contract import (
     SartoError,
     check_options,
 )
-from .editors import OptionalEdit, OptionSpec, editor_for, specs_of, tooltip_of
+from .editors import OptionalEdit, OptionSpec, editor_for, specs_of, tooltip_of, whole_width
 from .tones import ToneLabel
 
 SECTIONS: dict[str, type] = {
@@ -93,7 +93,7 @@ class OptionRow(QWidget):
         """Fold or unfold."""
         super().resizeEvent(event)
         label = max(self.label.minimumWidth(), self.label.sizeHint().width())
-        wanted = label + _BESIDE + max(self.editor.minimumWidth(), self.editor.minimumSizeHint().width())
+        wanted = label + _BESIDE + whole_width(self.editor)
         directions = QBoxLayout.Direction
         direction = directions.LeftToRight if wanted <= self.width() else directions.TopToBottom
         if direction != self._line.direction():

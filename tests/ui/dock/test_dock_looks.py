@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from qgis.PyQt.QtWidgets import QWidget
+from qgis.core import QgsApplication
+from qgis.PyQt.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QWidget
+from sarto.ui.dock.options_form import OptionRow
 from sarto.ui.dock.tones import GOOD, Banner
 
 
@@ -15,6 +17,29 @@ def test_nothing_peeps_out_of_the_folded_box(dock):
     assert not advanced.engine_label.isVisible()
     advanced.setCollapsed(False)
     assert advanced.engine_label.isVisible()
+
+
+def test_a_row_folds_before_its_choice_is_cut_off(dock):
+    rows = dock.method.findChildren(OptionRow)
+    for width in range(320, 800, 10):
+        dock.resize(width, 700)
+        QgsApplication.processEvents()
+        beside = [row for row in rows if row.editor.y() < row.label.geometry().bottom()]
+        for row in beside:
+            for combo in row.findChildren(QComboBox):
+                assert longest_text(combo) <= text_room(combo), f"{row.label.text()} at {width}"
+    assert beside == rows
+
+
+def longest_text(combo):
+    return max(combo.fontMetrics().horizontalAdvance(combo.itemText(i)) for i in range(combo.count()))
+
+
+def text_room(combo):
+    option = QStyleOptionComboBox()
+    option.initFrom(combo)
+    kind, part = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+    return combo.style().subControlRect(kind, option, part, combo).width()
 
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
