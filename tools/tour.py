@@ -26,7 +26,7 @@ from qgis.utils import iface, plugins
 WISH = json.loads(os.environ["SARTO_TOUR"])
 OUT = Path(WISH["out"])
 GAP_MS = 100.0
-PATIENCE = 150  # seconds
+PATIENCE = 300  # seconds
 
 Condition = Callable[[], bool]
 

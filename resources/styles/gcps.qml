@@ -20,7 +20,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -33,7 +33,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -49,7 +49,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -72,7 +72,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -90,7 +90,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -103,7 +103,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -119,7 +119,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -142,7 +142,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -160,7 +160,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -173,7 +173,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -189,7 +189,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -212,7 +212,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -230,7 +230,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -243,7 +243,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -259,7 +259,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -282,7 +282,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -300,7 +300,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -313,7 +313,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -329,7 +329,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -352,7 +352,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -370,7 +370,7 @@
       <Option name="name" type="QString" value="diamond" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="3.2" />
+      <Option name="size" type="QString" value="2.6" />
      </Option>
     </layer>
     <layer class="SimpleMarker" enabled="1" locked="0" pass="0">
@@ -381,7 +381,7 @@
       <Option name="name" type="QString" value="diamond" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="3.2" />
+      <Option name="size" type="QString" value="2.6" />
      </Option>
     </layer>
    </symbol>
@@ -394,7 +394,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
     </layer>
     <layer class="SimpleMarker" enabled="1" locked="0" pass="0">
@@ -405,7 +405,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="176,176,176,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
     </layer>
    </symbol>
@@ -420,7 +420,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="26,26,26,255" />
       <Option name="outline_width" type="QString" value="0.9" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -433,7 +433,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>
@@ -449,7 +449,7 @@
       <Option name="name" type="QString" value="circle" />
       <Option name="outline_color" type="QString" value="255,255,255,255" />
       <Option name="outline_width" type="QString" value="0.35" />
-      <Option name="size" type="QString" value="2.6" />
+      <Option name="size" type="QString" value="2.3" />
      </Option>
      <data_defined_properties>
       <Option type="Map">
@@ -472,7 +472,7 @@
         </Option>
         <Option name="size" type="Map">
          <Option name="active" type="bool" value="true" />
-         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 3.2, 2.6)" />
+         <Option name="expression" type="QString" value="if(&quot;role&quot; = 'check', 2.8, 2.3)" />
          <Option name="type" type="int" value="3" />
         </Option>
        </Option>

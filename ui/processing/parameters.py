@@ -17,6 +17,10 @@ from ...core.pipeline import METHODS
 from ..words import label_of
 
 
+_LABELS = {"range": "How far off: georef, wild, or a number of pixels"}
+"""Where a field is typed instead of chosen, its label says what can be typed."""
+
+
 def parameters_of(
     kind: type[Any], skip: tuple[str, ...] = (), plain: tuple[str, ...] = ()
 ) -> list[QgsProcessingParameterDefinition]:
@@ -39,7 +43,7 @@ def parameters_of(
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParameterDefinition:
-    name, label = field.name.upper(), label_of(field.name)
+    name, label = field.name.upper(), _LABELS.get(field.name) or label_of(field.name)
     choices = tuple(METHODS) if field.name == "method" else field.metadata["choices"]
     if choices:
         # The values themselves, not their numbers: a stored model keeps its meaning when a choice is added.
