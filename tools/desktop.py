@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,19 +114,20 @@ def run_tour(args: argparse.Namespace, folder: Path) -> int:
         environment.pop("QT_QPA_PLATFORM", None)
     log = args.out / "qgis.log"
     with log.open("w", encoding="utf-8") as stream:
+        line = [*command(args, folder), "--code", str(TOUR)]
+        qgis = subprocess.Popen(
+            line, env=environment, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            done = subprocess.run(
-                [*command(args, folder), "--code", str(TOUR)],
-                env=environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=LIMIT,
-            )
-        except subprocess.TimeoutExpired:
+            status = qgis.wait(LIMIT)
+        except BaseException as error:  # also Ctrl-C: the virtual screen and QGIS are a group of their own
+            os.killpg(qgis.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             print(f"desktop: QGIS did not come to an end within {LIMIT} s; see {log}", file=sys.stderr)
             return 1
     if not summary.is_file():
-        print(f"desktop: QGIS ended (status {done.returncode}) before the tour did; see {log}", file=sys.stderr)
+        print(f"desktop: QGIS ended (status {status}) before the tour did; see {log}", file=sys.stderr)
         return 1
     return report(json.loads(summary.read_text(encoding="utf-8")), args.out)
 
