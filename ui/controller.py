@@ -51,6 +51,7 @@ class Controller(QObject):
         self._side_tasks: set[BackgroundTask] = set()
         self._loading: set[Path] = set()  # records that are being read
         self._has_table_been_open = False
+        self._being_applied = ""  # folder of the edited run that is being written
         self._promised: set[str] = set()  # folders of runs that may still wait
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         iface.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.table)
@@ -98,6 +99,8 @@ class Controller(QObject):
         job = edited.result.job
         folder = output_folder(str(before.parent), f"{job.moving.label}_edited", self._promised)
         self._promised.add(folder)
+        self._being_applied = folder
+        self.table.set_busy(True)
         job = replace(job, output=replace(job.output, directory=folder))
         self._submit(f"Align {job.moving.label} again", job, delivery(edited, folder), float("nan"))
 
@@ -169,6 +172,8 @@ class Controller(QObject):
         if project != self._project:
             return  # its layers belong to a project that is closed
         self._promised.discard(job.output.directory)
+        if job.output.directory == self._being_applied:
+            self.table.set_busy(False)
         if task.error is not None or task.was_cancelled:
             self.dock.release_folder(job.output.directory)
         if task.error is not None:
@@ -285,6 +290,7 @@ class Controller(QObject):
         self._project += 1
         self.queue.cancel_all()
         self.table.clear()
+        self.table.set_busy(False)
         self.table.hide()
         self.compare.stop()
 

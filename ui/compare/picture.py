@@ -58,11 +58,6 @@ class LayerPicture(QObject):
     def layer(self) -> Any:
         return self._layer
 
-    @property
-    def has_image(self) -> bool:
-        """Whether there is anything to draw."""
-        return self._shot is not None
-
     def draw(self, painter: QPainter, area: QRectF) -> None:
         """Fill `area` (canvas pixels) with the background, and the image over it at its place."""
         if self._shot is None:

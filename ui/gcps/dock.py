@@ -118,10 +118,6 @@ class GcpDock(QgsDockWidget):
             self._runs.append(run)
         self._show(run)
 
-    def has_run(self, record: Path) -> bool:
-        """Whether the run with this record is in the list."""
-        return self._run_of(record) is not None
-
     def show_record(self, record: Path) -> bool:
         """Show the run with this record; False where it is not in the list."""
         run = self._run_of(record)

@@ -16,7 +16,6 @@ from qgis.core import (
 from ...core.pipeline import METHODS
 from ..words import label_of
 
-
 _LABELS = {"range": "How far off: georef, wild, or a number of pixels"}
 """Where a field is typed instead of chosen, its label says what can be typed."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 RECORD_PROPERTY = "sarto/record"
 ROLE_PROPERTY = "sarto/role"
-RECORD_NAME = "record.json"
 
 
 def find_record(layer: Any) -> Path | None:

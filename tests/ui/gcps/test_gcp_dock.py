@@ -80,8 +80,7 @@ def test_runs_are_listed_once_and_can_be_changed(dock, make_review, tmp_path):
     box.activated.emit(0)
     assert dock.review is first
     assert dock.model.rowCount() == 20
-    assert dock.has_run(tmp_path / "b" / "record.json")
-    assert not dock.has_run(tmp_path / "c" / "record.json")
+    assert not dock.show_record(tmp_path / "c" / "record.json")
     assert dock.show_record(tmp_path / "b" / "record.json")
     assert dock.model.rowCount() == 30
 
