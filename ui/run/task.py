@@ -37,16 +37,16 @@ class BackgroundTask(QgsTask):
         # Sarto says itself what came out; QGIS before 3.26 cannot be told to be silent.
         super().__init__(title, flags | getattr(QgsTask.Flag, "Silent", flags))
         self.title = title
-        self.expected_seconds = expected_seconds
         self.result: Any = None
         self.error: SartoError | None = None
         self._work = work
         self._overall = Overall(expected_seconds)
         self._is_over = False
+        self._is_unwanted = False
 
     def run(self) -> bool:
         """In the thread: never raises, for QGIS would show a traceback."""
-        reporter = Reporter(self._on_progress, self._on_log, self.isCanceled)
+        reporter = Reporter(self._on_progress, self._on_log, self._is_to_stop)
         try:
             reporter.check()
             self.result = self._work(reporter)
@@ -63,6 +63,19 @@ class BackgroundTask(QgsTask):
                 f"The log '{LOG_TAG}' shows where it happened.",
             )
         return self.error is None
+
+    def cancel(self) -> None:
+        """Stop as soon as possible.
+
+        QGIS deletes a task that is cancelled before its thread has begun. The thread may begin all the same, with
+        what is left of it, and QGIS crashes. So the task begins, and ends at once.
+        """
+        self._is_unwanted = True
+        if self.status() != QgsTask.TaskStatus.Queued:
+            super().cancel()
+
+    def _is_to_stop(self) -> bool:
+        return self._is_unwanted or bool(self.isCanceled())
 
     def finished(self, _ok: bool) -> None:
         """In the main thread, called by QGIS after `run`, or instead of it where it was cancelled before."""

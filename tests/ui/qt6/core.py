@@ -72,6 +72,7 @@ class QgsSettings:
 
 class QgsTask(QObject):
     Flag = enum.IntFlag("Flag", "CanCancel CancelWithoutPrompt Silent")
+    TaskStatus = enum.IntEnum("TaskStatus", "Queued Running", start=0)
 
     def __init__(self, description: str, flags: QgsTask.Flag) -> None:
         super().__init__()
@@ -80,6 +81,9 @@ class QgsTask(QObject):
 
     def isCanceled(self) -> bool:
         return self._is_cancelled
+
+    def status(self) -> QgsTask.TaskStatus:
+        return QgsTask.TaskStatus.Running
 
     def isActive(self) -> bool:
         return False

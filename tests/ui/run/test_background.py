@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from qgis.core import QgsApplication
+from qgis.core import QgsApplication, QgsTask
 from sarto.core.contract import EngineError, InputError, Reporter
 from sarto.ui.run import BackgroundTask, RunQueue
 from sarto.ui.run.speed import corrected, remember
@@ -74,6 +74,17 @@ def test_cancel_ends_within_two_seconds(qtbot) -> None:
         task.cancel()
     assert time.monotonic() - started < 2
     assert task.was_cancelled
+
+
+def test_cancelled_before_its_thread_begins(qtbot) -> None:
+    """QGIS would delete the task at once, and crash where the thread begins after all."""
+    called: list[int] = []
+    task = BackgroundTask("t", lambda _reporter: called.append(1))
+    task.cancel()
+    assert task.status() == QgsTask.TaskStatus.Queued
+    finish(qtbot, task)
+    assert task.was_cancelled
+    assert called == []
 
 
 def test_queue_runs_one_after_another(qtbot) -> None:
