@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -77,3 +78,20 @@ def test_a_stray_file_is_noticed(tmp_path: Path) -> None:
     assert any("helper.so" in c for c in complaints)
     assert any("26.0 MB" in c for c in complaints)
     assert tool.check_files(list(tool.FILES), 1000) == []
+
+
+def test_no_union_is_made_at_run_time() -> None:
+    """`A | B` outside annotations is an error in Python 3.9, which older QGIS on Windows has."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    ours = [p for p in listed.stdout.splitlines() if p.startswith(("core/", "ui/", "plugin.py", "__init__.py"))]
+    found = []
+    for path in ours:
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            value = getattr(node, "value", None) if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+            for part in ast.walk(value) if value is not None else ():
+                is_union = isinstance(part, ast.BinOp) and isinstance(part.op, ast.BitOr)
+                if is_union and not isinstance(part.right, ast.Attribute):  # flags are attributes of their enum
+                    found.append(f"{path}:{part.lineno}")
+    assert found == []

@@ -18,9 +18,9 @@ from .compare import CompareBar
 from .dock import RegisterDock, output_folder
 from .engine import EngineDialog, find_engine
 from .gcps import GcpDock
-from .results import find_record, loading, role_of
+from .results import find_record, group_name, loading, role_of, same_source
 from .run import BackgroundTask, Progress, RunQueue
-from .run.speed import remember
+from .run.speed import corrected, remember
 from .runs import Outcome, delivery, registration
 from .steps import Steps, one_by_one
 
@@ -43,6 +43,7 @@ class Controller(QObject):
     def __init__(self, iface: Any) -> None:
         super().__init__(iface.mainWindow())
         self._iface = iface
+        self._is_open = True
         self._project = 0  # counts projects: results of a run belong to the one in which it was started
         self.queue = RunQueue(self)
         self.dock = RegisterDock(iface, iface.mainWindow())
@@ -56,6 +57,7 @@ class Controller(QObject):
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         iface.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.table)
         self.table.hide()
+        self.dock.hide()
         iface.mainWindow().resizeDocks([self.dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
         self._connect()
         self.show_engine()
@@ -142,7 +144,7 @@ class Controller(QObject):
         """End what runs, take the docks away. Nothing of Sarto is left afterwards."""
         self._iface.currentLayerChanged.disconnect(self._follow_layer)
         QgsProject.instance().cleared.disconnect(self._on_project_cleared)
-        self._project += 1
+        self._is_open = False
         self.queue.shut_down()
         for task in tuple(self._side_tasks):
             task.waitForFinished(5000)
@@ -158,32 +160,36 @@ class Controller(QObject):
     def _submit(
         self, title: str, job: RegisterJob, work: Callable[[Reporter], Outcome], expected_seconds: float
     ) -> None:
-        task = BackgroundTask(title, work, expected_seconds)
+        task = BackgroundTask(title, work, corrected(expected_seconds))
         project = self._project
         task.progressed.connect(self._on_progress)
         # Behind QGIS's own message that a task is complete, which would hide ours.
-        task.done.connect(lambda done: QTimer.singleShot(0, lambda: self._conclude(done, job, project)))
+        task.done.connect(
+            lambda done: QTimer.singleShot(0, lambda: self._conclude(done, job, project, expected_seconds))
+        )
         self.queue.submit(task)
 
     def _on_progress(self, progress: Progress) -> None:
         self.dock.show_progress(progress)
 
-    def _conclude(self, task: BackgroundTask, job: RegisterJob, project: int) -> None:
+    def _conclude(self, task: BackgroundTask, job: RegisterJob, project: int, expected_seconds: float) -> None:
+        if not self._is_open:
+            return
+        if task.result is None:
+            self.dock.release_folder(job.output.directory)
         if project != self._project:
             return  # its layers belong to a project that is closed
         self._promised.discard(job.output.directory)
         if job.output.directory == self._being_applied:
             self.table.set_busy(False)
-        if task.error is not None or task.was_cancelled:
-            self.dock.release_folder(job.output.directory)
         if task.error is not None:
             self.dock.show_problem(task.error)
             self._message(f"{job.moving.label}: {task.error}", Qgis.MessageLevel.Critical)
         elif task.was_cancelled:
             self._message(f"{job.moving.label}: cancelled, nothing was written.", Qgis.MessageLevel.Info, 5)
         else:
-            remember(task.expected_seconds, task.result.result.seconds)
-            one_by_one(self._showing(task.result), lambda: project == self._project)
+            remember(expected_seconds, task.result.result.seconds)
+            one_by_one(self._showing(task.result), lambda: self._is_open and project == self._project)
 
     def _showing(self, outcome: Outcome) -> Steps[None]:
         """Layers, table and messages of a run, in steps."""
@@ -215,7 +221,7 @@ class Controller(QObject):
 
     def _announce(self, result: RegisterResult, aligned: Any) -> None:
         bar, verdict = self._iface.messageBar(), result.assessment.verdict
-        item = bar.createMessage(TITLE, f"{result.job.moving.label}: {verdict.value}.")
+        item = bar.createMessage(TITLE, f"{group_name(result)}.")
         report = QPushButton("Open report")
         report.setToolTip("Verdict, figures and pictures in the web browser")
         path = result.files["report"]
@@ -279,7 +285,7 @@ class Controller(QObject):
     def _on_loaded(self, task: BackgroundTask, record: Path, name: str, project: int) -> None:
         self._side_tasks.discard(task)
         self._loading.discard(record)
-        if project != self._project:
+        if not self._is_open or project != self._project:
             return
         if task.error is not None:
             self._message(str(task.error), Qgis.MessageLevel.Warning, 8)
@@ -297,7 +303,7 @@ class Controller(QObject):
     def _layer_of(self, source: str) -> Any:
         """The layer with this source, None if it is not there (any more); of several, the one in the dock."""
         chosen = self.dock.layers.reference.layer
-        found = [layer for layer in _layers() if layer.source() == source]
+        found = [layer for layer in _layers() if same_source(layer.source(), source)]
         return chosen if chosen in found else next(iter(found), None)
 
     def _message(self, text: str, level: Qgis.MessageLevel, seconds: int = 0) -> None:

@@ -19,7 +19,7 @@ def at_once(steps: Steps[T]) -> T:
         try:
             next(steps)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+            return end.value
 
 
 def one_by_one(steps: Steps[Any], may_go_on: Callable[[], bool]) -> None:

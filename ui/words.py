@@ -1,4 +1,4 @@
-"""Plain words for options and their values: what the dock and the Processing dialogs show.
+"""Plain words for options and their values: what the dock shows, and what Processing explains.
 
 Defaults, choices, limits and help texts come from the contract; here are only the names that people read.
 """

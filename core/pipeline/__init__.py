@@ -16,7 +16,7 @@ from .export import convert_gcps, export_gcps
 from .foresight import STAGES, Forecast, Overall, foresee
 from .realign import Realigned, realign
 from .register import register
-from .review import EditedRun, Review, displacement_left, load_result
+from .review import EditedRun, Review, displacement_left, is_edited, load_result
 from .solve import MatchesPairs, Solution, conclude, solve
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "display_limits",
     "export_gcps",
     "foresee",
+    "is_edited",
     "load_result",
     "realign",
     "register",

@@ -25,8 +25,10 @@ from ..geometry import leave_one_out, summary
 from ..raster import prepare
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, write_results
 from .register import scratch_folder, versions
-from .review import EditedRun
+from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
+
+BY_HAND = "by hand."
 
 
 def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) -> RegisterResult:
@@ -81,11 +83,15 @@ def _describe(edited: EditedRun, job: RegisterJob, pair: PreparedPair, kinds: tu
     return replace(
         old,
         job=job,
+        steps={**old.steps, ROWS_OFF: edited.rows_off},
         gcps=table,
         transform=edited.transform.to_record(),
         assessment=cap_for_edits(assessment, edited.switched_off[CHECK]),
         files=planned_files(job.output.directory, kinds),
-        notes=(*old.notes, *_notes(edited)),
+        notes=(
+            *(note for note in old.notes if not (" switched " in note and note.endswith(BY_HAND))),
+            *_notes(edited),
+        ),
         versions={**old.versions, **versions()},
     )
 
@@ -107,7 +113,7 @@ def cap_for_edits(assessment: Assessment, checks_off: int) -> Assessment:
 
 def _notes(edited: EditedRun) -> list[str]:
     notes = [
-        f"{_count(count, what)} switched {how} by hand."
+        f"{_count(count, what)} switched {how} {BY_HAND}"
         for count, what, how in (
             (edited.switched_off[GCP], "GCP", "off"),
             (edited.switched_off[CHECK], "check point", "off"),
@@ -116,7 +122,7 @@ def _notes(edited: EditedRun) -> list[str]:
         if count
     ]
     if edited.model != edited.result.transform.model:
-        notes.append(f"Transform chosen by hand: {edited.model} instead of {edited.result.transform.model}.")
+        notes.append(f"Transform {edited.model} instead of {edited.result.transform.model} chosen {BY_HAND}")
     return notes
 
 

@@ -63,9 +63,9 @@ def expected_seconds(overlap_pixels: float, output_pixels: float, points: int) -
 
 
 STAGES: tuple[tuple[str, float], ...] = (
-    ("Reading the optical layer", 0.10),
-    ("Reading the SAR layer", 0.08),
-    ("Starting the engine", 0.12),
+    ("Starting the engine", 0.10),
+    ("Reading the optical layer", 0.11),
+    ("Reading the SAR layer", 0.09),
     ("Searching the position", 0.17),
     ("Refining the position", 0.05),
     ("Matching tie points", 0.20),

@@ -51,6 +51,10 @@ def realign(
     model, output = model or ModelOptions(), output or OutputOptions()
     check_options(model)
     check_options(output)
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(
+            f"'{path}' is no name of a GeoTIFF.", "Let it end with .tif; other formats are made from that."
+        )
     _refuse_inputs(reference, moving, Path(gcps), Path(path))
     with Scene(reference, "optical") as still, Scene(moving, "SAR") as moved:
         table = stored_table(gcps, still, moved)

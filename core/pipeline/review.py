@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,14 @@ import numpy.typing as npt
 from ..contract import CHECK, GCP, GcpTable, InputError, RegisterResult, from_dict
 from ..geometry import LiveFit, Summary, Transform, from_record, minimum_points, summary
 from ..report import Ruler
+
+ROWS_OFF = "rows switched off by hand"
+"""Key in the steps of a run that was delivered again: rows (from 0) of its table."""
+
+
+def is_edited(result: RegisterResult) -> bool:
+    """Whether a run was delivered again after its GCPs or its transform were chosen by hand."""
+    return ROWS_OFF in result.steps
 
 
 @dataclass(frozen=True)
@@ -24,10 +32,17 @@ class EditedRun:
     transform: Transform
 
     @property
+    def rows_off(self) -> list[int]:
+        """The rows that are off by hand, in this edit or in one before that this run was made by."""
+        off = self.result.gcps.enabled & ~self.table.enabled
+        off[np.array(self.result.steps.get(ROWS_OFF, []), dtype=np.int64)] = True
+        return [int(row) for row in np.flatnonzero(off & ~self.table.enabled)]
+
+    @property
     def switched_off(self) -> dict[str, int]:
-        """How many points of each role the user switched off that had taken part."""
-        gone = self.result.gcps.enabled & ~self.table.enabled
-        return {role: int((gone & (self.table.role == role)).sum()) for role in (GCP, CHECK)}
+        """How many points of each role are off by hand."""
+        roles = self.table.role[np.array(self.rows_off, dtype=np.int64)]
+        return {role: int((roles == role).sum()) for role in (GCP, CHECK)}
 
     @property
     def switched_on(self) -> int:
@@ -48,8 +63,16 @@ class Review:
 
     @classmethod
     def load(cls, record: Path) -> Review:
-        """The review of a run whose record.json is on the disk. Raises InputError."""
-        return cls(load_result(record))
+        """The review of a run whose record.json is on the disk. Raises InputError.
+
+        A folder that was moved is taken as it lies now: what is written next goes beside it.
+        """
+        result, folder = load_result(record), Path(record).absolute().parent
+        if Path(result.job.output.directory) != folder:
+            job = replace(result.job, output=replace(result.job.output, directory=str(folder)))
+            files = {kind: str(folder / Path(path.replace("\\", "/")).name) for kind, path in result.files.items()}
+            result = replace(result, job=job, files=files)
+        return cls(result)
 
     def reset(self) -> None:
         """Back to the run as it was."""

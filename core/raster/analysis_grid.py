@@ -170,10 +170,11 @@ def _check_crs(reference: Scene, moving: Scene) -> None:
     """A layer lacks only its CRS, and its coordinates would be lost although they matter: an oversight."""
     place = _place_without_crs(reference)
     if place is not None and not moving.is_georeferenced:
-        both = f" and '{moving.label}'" if _place_without_crs(moving) else ""
+        subject = f"Layer '{reference.label}' has"
+        if _place_without_crs(moving):
+            subject = f"Layers '{reference.label}' and '{moving.label}' have"
         raise InputError(
-            f"Layer '{reference.label}'{both} has coordinates but no CRS (upper left corner at "
-            f"{place[0]:,.7g}, {place[1]:,.7g}).",
+            f"{subject} coordinates but no CRS (upper left corner at {place[0]:,.7g}, {place[1]:,.7g}).",
             _SET_CRS,
         )
     for lacking, other in ((reference, moving), (moving, reference)):

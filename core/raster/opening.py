@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -65,12 +66,18 @@ def _open(name: str, options: list[str], source: LayerSource) -> Any:
     finally:
         gdal.PopErrorHandler()
     if dataset is None:
-        reason = failures[0].strip().rstrip(".") if failures else "GDAL does not know the format"
+        reason = failures[0].strip().rstrip(".") if failures else _why_unknown(name)
         raise InputError(
             f"Layer '{source.label}' cannot be opened: {reason}.",
             f"Check that '{source.source}' exists and is a raster.",
         )
     return dataset
+
+
+def _why_unknown(name: str) -> str:
+    is_path = os.sep in name or "/" in name
+    gone = is_path and not name.startswith("/vsi") and not os.path.exists(name)
+    return "there is no such file" if gone else "GDAL does not know the format"
 
 
 def _only_subdataset(dataset: Any, options: list[str], source: LayerSource) -> Any:

@@ -31,7 +31,7 @@ _CANCEL_GRACE = 0.4  # a worker that stops by itself within this time keeps its 
 _CLOSE_SECONDS = 1.0
 _RUBBISH_LIMIT = 20
 
-_SET_PYTHON = f"Choose the Python of the engine in the settings, with `python=`, or in {PYTHON_VARIABLE}."
+_SET_PYTHON = f"Choose another Python for the engine in the settings, or in the variable {PYTHON_VARIABLE}."
 _AGAIN = "Run it again; if it ends the same way, report it with these lines."
 _MEMORY = "Was the memory full? Use a coarser analysis GSD or a smaller area of interest, and run it again."
 

@@ -7,17 +7,20 @@ import platform
 import sys
 from importlib import metadata
 
-_PACKAGES = {"numpy": "numpy", "torch": "torch", "opencv": "opencv-python-headless"}
+_OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+_PACKAGES = {"numpy": ("numpy",), "torch": ("torch",), "opencv": _OPENCV}
 
 
 def versions() -> dict[str, str]:
     """Version by package; those that are not installed are missing."""
     found = {"python": platform.python_version()}
-    for name, distribution in _PACKAGES.items():
-        try:
-            found[name] = metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
+    for name, distributions in _PACKAGES.items():
+        for distribution in distributions:
+            try:
+                found[name] = metadata.version(distribution)
+            except metadata.PackageNotFoundError:
+                continue
+            break
     return found
 
 

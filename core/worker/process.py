@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Union
 
 from .messages import MAX_LINE, Message, decode, encode
 
@@ -34,7 +34,7 @@ class End:
     """Nothing more will come."""
 
 
-Received = Message | Rubbish | End
+Received = Union[Message, Rubbish, End]
 _END: Final = End()
 
 

@@ -36,6 +36,7 @@ class EngineDialog(QDialog):
         self.path.setFilePath(chosen_engine())
         self.path.lineEdit().setPlaceholderText("Look for one")
         self.path.setToolTip("The Python program (python, python3 or python.exe) of an environment with torch.")
+        self.path.lineEdit().setToolTip(self.path.toolTip())
         self.check_button = QPushButton("Check")
         self.check_button.setToolTip("Start the engine once and see what it has. Takes some seconds.")
         self.check_button.clicked.connect(self.check)

@@ -15,13 +15,24 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
 )
 
-from ...core.contract import ModelOptions, OutputOptions, Reporter
-from ...core.pipeline import Realigned, convert_gcps, displacement_left, realign
+from ...core.contract import InputError, ModelOptions, OutputOptions, RegisterJob, Reporter
+from ...core.pipeline import Realigned, convert_gcps, displacement_left, foresee, realign
 from .base import SartoAlgorithm
 from .parameters import parameters_of
 from .register import JobAlgorithm
 
 GCP_FILES = "GCP files (*.gpkg *.points *.csv *.geojson)"
+
+
+def _check_shared_world(job: RegisterJob) -> None:
+    """Raises InputError where two layers have no common coordinates in which they could be apart."""
+    forecast = foresee(job)
+    if forecast.reference_grid != forecast.moving_grid:
+        raise InputError(
+            f"'{job.reference.label}' and '{job.moving.label}' are not both georeferenced, and differ in size: "
+            "there is no distance between them to be measured.",
+            "Register them instead.",
+        )
 
 
 def _gcp_file() -> QgsProcessingParameterFile:
@@ -116,7 +127,9 @@ class AssessAlgorithm(JobAlgorithm):
     def processAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        result = self.run_job(self.job(parameters, context, OutputOptions()), feedback, ())
+        job = self.job(parameters, context, OutputOptions())
+        self.carry_out(lambda _reporter: _check_shared_world(job), feedback)
+        result = self.run_job(job, feedback, ())
         if result is None:
             return {}
         left = displacement_left(result)

@@ -19,6 +19,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ...core.contract import Cancelled, LayerSource, Reporter, SartoError
 from ...core.pipeline import Overall
+from ..dock.facts import layer_problem, layer_source
 from ..words import label_of
 
 T = TypeVar("T")
@@ -78,14 +79,18 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
             layer = self.parameterAsRasterLayer(parameters, name, context)
             if layer is None:
                 raise QgsProcessingException(f"{label}: '{parameters.get(name)}' is no raster that can be read.")
-            given = parameters.get(f"{name}_NODATA") is not None
-            self._layers[name] = LayerSource(
-                layer.source(),
-                layer.name(),
-                self.parameterAsString(parameters, f"{name}_BANDS", context),
-                self.parameterAsDouble(parameters, f"{name}_NODATA", context) if given else None,
-            )
+            problem = layer_problem(layer, name.lower())
+            if problem is not None:
+                raise QgsProcessingException(str(problem))
+            bands = self.parameterAsString(parameters, f"{name}_BANDS", context)
+            self._layers[name] = layer_source(layer, bands, self.number(parameters, f"{name}_NODATA", context))
         return True
+
+    def number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
+        """An optional number; None where it is not given, or empty as `qgis_process` passes it."""
+        if parameters.get(name) in (None, ""):
+            return None
+        return self.parameterAsDouble(parameters, name, context)
 
     def options_of(
         self, kind: type[T], parameters: dict[str, Any], context: QgsProcessingContext, **fixed: Any
@@ -97,7 +102,10 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
         found = {}
         for name, hint in get_type_hints(kind).items():
             definition = self.parameterDefinition(name.upper())
-            if definition is not None and parameters.get(name.upper(), definition.defaultValue()) is not None:
+            if definition is not None and parameters.get(name.upper(), definition.defaultValue()) not in (
+                None,
+                "",
+            ):
                 read = self._reader(definition, get_args(hint) or (hint,))
                 found[name] = read(parameters, name.upper(), context)
         return kind(**{**found, **fixed})

@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ...core.pipeline import METHODS
-from ..words import label_of
+from ..words import choice_of, label_of
 
 _LABELS = {"range": "How far off: georef, wild, or a number of pixels"}
 """Where a field is typed instead of chosen, its label says what can be typed."""
@@ -33,12 +33,20 @@ def parameters_of(
         if "help" not in field.metadata or field.name in skip:
             continue
         parameter = _parameter(field, hints[field.name])
-        parameter.setHelp(field.metadata["help"])
+        parameter.setHelp(_help(field))
         if field.name not in plain:
             advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
             parameter.setFlags(parameter.flags() | advanced)
         made.append(parameter)
     return made
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    """The help text, and what the values mean that are chosen by their own names."""
+    values = METHODS if field.name == "method" else field.metadata["choices"]
+    meanings = [f"{value} = {choice_of(field.name, value)}" for value in values]
+    text: str = field.metadata["help"]
+    return f"{text} {'; '.join(meanings)}." if meanings else text
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParameterDefinition:

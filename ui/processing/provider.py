@@ -25,6 +25,9 @@ class SartoProvider(QgsProcessingProvider):
     def longName(self) -> str:  # noqa: N802
         return "Sarto: SAR to optical registration"
 
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:  # noqa: N802
+        return ["tif"]
+
     def icon(self) -> QIcon:
         return QIcon(str(ICON))
 

@@ -23,7 +23,6 @@ from qgis.core import (
 )
 
 from ...core.contract import (
-    EngineError,
     MatchOptions,
     ModelOptions,
     OutputOptions,
@@ -31,8 +30,10 @@ from ...core.contract import (
     RegisterJob,
     RegisterResult,
     Reporter,
+    SartoError,
 )
 from ...core.pipeline import register_in_worker
+from ..dock.area import Polygon, area_wkt
 from ..engine import find_engine
 from ..words import label_of
 from .base import SartoAlgorithm
@@ -55,7 +56,10 @@ class JobAlgorithm(SartoAlgorithm):
             True,
             [QgsWkbTypes.GeometryType.PolygonGeometry],
         )
-        area.setHelp("Polygon (WKT) within which to match; empty = the whole overlap of the layers.")
+        area.setHelp(
+            "Polygon within which to match; empty = the whole overlap of the layers. WKT in the optical layer's "
+            "CRS, or with its own: CRS=EPSG:4326;POLYGON((…))"
+        )
         self.addParameter(area)
         for kind in (MatchOptions, ModelOptions, RadiometryOptions):
             for parameter in parameters_of(kind, plain=PLAIN):
@@ -72,22 +76,23 @@ class JobAlgorithm(SartoAlgorithm):
     ) -> bool:
         super().prepareAlgorithm(parameters, context, feedback)
         reference = self.parameterAsRasterLayer(parameters, "REFERENCE", context)
-        geometry = self.parameterAsGeometry(parameters, "AREA", context, reference.crs())
-        self._area = "" if geometry.isNull() or geometry.isEmpty() else geometry.asWkt()
+        geometry = self.parameterAsGeometry(parameters, "AREA", context)
+        crs = self.parameterAsGeometryCrs(parameters, "AREA", context)
+        area = Polygon(geometry, crs if crs.isValid() else reference.crs())
         try:
+            self._area = "" if geometry.isNull() or geometry.isEmpty() else area_wkt(area, reference)
             self._python = find_engine().python
-        except EngineError as error:
+        except SartoError as error:
             raise QgsProcessingException(str(error)) from error
         return True
 
     def job(self, parameters: dict[str, Any], context: QgsProcessingContext, output: OutputOptions) -> RegisterJob:
         """The job that the parameters describe."""
-        gsd = parameters.get("GSD")
         return RegisterJob(
             self._layers["REFERENCE"],
             self._layers["MOVING"],
             area=self._area,
-            gsd=None if gsd is None else self.parameterAsDouble(parameters, "GSD", context),
+            gsd=self.number(parameters, "GSD", context),
             radiometry=self.options_of(RadiometryOptions, parameters, context),
             match=self.options_of(MatchOptions, parameters, context),
             model=self.options_of(ModelOptions, parameters, context),

@@ -21,19 +21,20 @@ VARIABLES = ("sarto_x_per_column", "sarto_x_per_row", "sarto_y_per_column", "sar
 def map_vectors(table: GcpTable) -> Floats:
     """(2, 2) matrix: residual in pixels (x right, y down) → vector on the map (y up, as QGIS draws).
 
-    Residuals are measured on the moving grid. Where that is not the reference's, they are turned and scaled
-    into the reference's by the linear part of the relation between the points themselves.
+    The vector leads from the true position to where the aligned layer shows the point. A residual is predicted
+    minus observed position in the moving image; the aligned layer shows at a map position what the moving image
+    has at the predicted one: hence the minus, and the inverse of the linear part between the images.
     """
     _, a, b, _, d, e = table.reference_grid.geotransform
     matrix: Floats = np.array([[a, b], [d, e]])
     if not table.reference_grid.crs:
         matrix = matrix * np.array([[1.0], [-1.0]])
-    if table.moving_grid != table.reference_grid and len(table) >= 3:
+    if len(table) >= 3:
         centred = table.reference_px - table.reference_px.mean(axis=0)
         linear = np.linalg.lstsq(centred, table.moving_px - table.moving_px.mean(axis=0), rcond=None)[0].T
         if abs(np.linalg.det(linear)) > 1e-6:
             matrix = matrix @ np.linalg.inv(linear)
-    return matrix
+    return -matrix
 
 
 def arrow_scale(table: GcpTable) -> float:

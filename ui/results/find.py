@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ def find_record(layer: Any) -> Path | None:
         return None
     beside = Path(str(layer.source()).split("|")[0]).with_name(Path(stored).name)
     return next((path for path in (Path(stored), beside) if path.is_file()), None)
+
+
+def same_source(first: str, second: str) -> bool:
+    """Whether two layer sources mean the same: paths may be written in several ways, most of all on Windows."""
+    return _normal(first) == _normal(second)
+
+
+def _normal(source: str) -> tuple[str, str]:
+    path, bar, options = source.partition("|")
+    return os.path.normcase(os.path.abspath(path)) if os.path.exists(path) else path, bar + options
 
 
 def role_of(layer: Any) -> str:

@@ -19,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtXml import QDomDocument
 
 from ...core.contract import GcpTable, InputError, RegisterResult
+from ...core.pipeline import is_edited
 from ..steps import Steps
 from .arrows import VARIABLES, arrow_scale, map_vectors
 from .describe import layer_metadata
@@ -30,7 +31,8 @@ STYLE_HINT = "Install the plugin again."
 
 EXPLANATIONS = {
     "gcps": "Where the GCPs and check points truly lie, coloured by what the transform leaves over.",
-    "residuals": "What the transform leaves over at each GCP, exaggerated as the layer's name says.",
+    "residuals": "From the true position of each GCP to where the aligned layer shows it, exaggerated as the "
+    "layer's name says.",
     "links": "From where the SAR layer showed each GCP to where it belongs.",
     "aligned": "The SAR layer, moved onto the optical layer.",
 }
@@ -59,7 +61,8 @@ def open_aligned(
     QGIS itself looks for the range of the values while it opens a raster, which takes 0.1 s and more: call it
     in a thread, and move the layer to the main one (`QObject.moveToThread`).
     """
-    path, name = _existing(result, "aligned"), f"{result.job.moving.label} (aligned)"
+    how = "aligned, edited" if is_edited(result) else "aligned"
+    path, name = _existing(result, "aligned"), f"{result.job.moving.label} ({how})"
     return _raster(path, name, limits, QgsProject.instance() if project is None else project)
 
 

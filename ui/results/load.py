@@ -8,7 +8,9 @@ from typing import Any
 from qgis.core import QgsCoordinateReferenceSystem, QgsLayerTreeGroup, QgsProject
 
 from ...core.contract import RegisterResult
+from ...core.pipeline import is_edited
 from ..steps import Steps, at_once
+from .find import same_source
 from .layers import make_layers, open_aligned
 
 
@@ -59,7 +61,7 @@ def loading(
     reference = project.mapLayer(reference_layer_id) if reference_layer_id else None
     fallback = reference.crs() if reference is not None else QgsCoordinateReferenceSystem()
     layers = yield from make_layers(result, aligned, project, fallback)
-    name = f"{result.job.moving.label} → {result.job.reference.label}: {result.assessment.verdict.value}"
+    name = _unused_name(project, group_name(result))
     group = _insert_group(project, name, reference_layer_id, result.job.moving.source)
     for layer in layers.all:
         yield
@@ -69,6 +71,18 @@ def loading(
         # Once the layer is aligned, where it was is asked for rarely, and hides what there is to judge.
         node.setItemVisibilityChecked(layer is not layers.links)
     return ResultGroup(name, group, layers.gcps, layers.residuals, layers.links, layers.aligned)
+
+
+def group_name(result: RegisterResult) -> str:
+    """What a run is called: layers, whether it was edited, verdict."""
+    edited = ", edited" if is_edited(result) else ""
+    return f"{result.job.moving.label} → {result.job.reference.label}{edited}: {result.assessment.verdict.value}"
+
+
+def _unused_name(project: QgsProject, name: str) -> str:
+    taken = {group.name() for group in project.layerTreeRoot().findGroups(True)}
+    candidates = (name if number == 1 else f"{name} ({number})" for number in range(1, len(taken) + 2))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _insert_group(
@@ -81,7 +95,9 @@ def _insert_group(
     if parent is None:
         return root.insertGroup(0, name)
     siblings = parent.children()
-    hides = [n for n in parent.findLayers() if n.layer() is not None and n.layer().source() == moving_source]
+    hides = [
+        n for n in parent.findLayers() if n.layer() is not None and same_source(n.layer().source(), moving_source)
+    ]
     tops = [_position_of(n, parent, siblings) for n in (node, *hides)]
     return parent.insertGroup(min(tops), name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,16 @@ from sarto.core.contract import (
     Verdict,
 )
 from sarto.core.matching import create
-from sarto.core.pipeline import FILES, Review, apply_edits, convert_gcps, export_gcps, realign, register
+from sarto.core.pipeline import (
+    FILES,
+    Review,
+    apply_edits,
+    convert_gcps,
+    export_gcps,
+    is_edited,
+    realign,
+    register,
+)
 from sarto.core.raster import read_gcps
 
 
@@ -125,6 +135,34 @@ def test_without_check_points_it_is_not_trusted_more(finished, tmp_path) -> None
     assert "3 check points were switched off by hand" in again.assessment.reasons[-1]
 
 
+def test_a_second_edit_does_not_make_the_verdict_better(finished, tmp_path) -> None:
+    """The check points that were switched off stay known, however often the run is delivered again."""
+    review = Review(finished)
+    checks = np.flatnonzero(review.table.role == CHECK)
+    review.set_enabled(checks[:3], False)
+    once = apply_edits(review.edited(), str(tmp_path / "once"))
+    again = Review.load(Path(once.files["record"]))
+    again.set_enabled([int(np.flatnonzero(again.table.role == GCP)[0])], False)
+    twice = apply_edits(again.edited(), str(tmp_path / "twice"))
+    assert twice.assessment.verdict is Verdict.CARE
+    assert "3 check points were" in twice.assessment.reasons[-1]
+    assert [note for note in twice.notes if "check point" in note] == ["3 check points were switched off by hand."]
+    assert is_edited(twice)
+    assert not is_edited(finished)
+    back = Review(twice)
+    back.set_enabled(checks[:3], True)
+    third = apply_edits(back.edited(), str(tmp_path / "third"))
+    assert third.assessment.verdict is Verdict.TRUSTED
+
+
+def test_a_moved_folder_is_taken_as_it_lies(finished, tmp_path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(finished.job.output.directory, moved)
+    review = Review.load(moved / "record.json")
+    assert review.result.job.output.directory == str(moved)
+    assert review.result.files["aligned"] == str(moved / "aligned.tif")
+
+
 def test_nothing_is_left_after_a_cancel_or_in_a_folder_in_use(finished, tmp_path) -> None:
     review = Review(finished)
     review.choose_model("affine")
@@ -182,3 +220,10 @@ def test_realigned_with_exported_points_is_the_same_image(finished, tmp_path) ->
     assert done.check.rmse == pytest.approx(finished.assessment.figures.rmse_check, abs=1e-3)
     first, second = (gdal.Open(str(p)).ReadAsArray() for p in (finished.files["aligned"], done.path))
     np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["again.png", "again"])
+def test_only_geotiffs_are_written(finished, tmp_path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"\.tif"):
+        realign(finished.job.reference, finished.job.moving, finished.files["gpkg"], tmp_path / name)
+    assert not (tmp_path / name).exists()

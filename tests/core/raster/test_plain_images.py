@@ -53,7 +53,7 @@ def test_coordinates_without_crs_are_not_thrown_away(kit, tmp_path, moving_too):
     reference = bare(kit, tmp_path / "r.tif", 200, 200, grid)
     moving = bare(kit, tmp_path / "m.tif", 200, 200, grid if moving_too else None)
     with pytest.raises(
-        InputError, match=r"'r.tif'.* has coordinates but no CRS \(.*gdal_edit.*EPSG.*Set CRS"
+        InputError, match=r"'r.tif'.* ha(s|ve) coordinates but no CRS \(.*gdal_edit.*EPSG.*Set CRS"
     ) as error:
         run(kit, tmp_path, reference, moving)
     assert ("'m.tif'" in error.value.message) == moving_too

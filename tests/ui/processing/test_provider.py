@@ -10,9 +10,14 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsGeometry,
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
     QgsProcessingException,
@@ -23,6 +28,7 @@ from qgis.core import (
     QgsProcessingModelParameter,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterRasterLayer,
+    QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
 )
@@ -184,6 +190,56 @@ def test_no_engine(registry, layers, tmp_path) -> None:
         algorithm.prepareAlgorithm(
             {**layers, "FOLDER": str(tmp_path)}, QgsProcessingContext(), QgsProcessingFeedback()
         )
+
+
+def job_of(registry, layers, **values):
+    algorithm = registry.createAlgorithmById("sarto:register")
+    parameters = {**layers, "FOLDER": "TEMPORARY_OUTPUT", **values}
+    context = QgsProcessingContext()
+    assert algorithm.prepareAlgorithm(parameters, context, QgsProcessingFeedback())
+    return algorithm.job(parameters, context, OutputOptions())
+
+
+def test_empty_values_are_not_given(registry, layers, engine) -> None:
+    job = job_of(registry, layers, GSD="", MOVING_NODATA="", POINTS="", AREA="")
+    assert job.gsd is None
+    assert job.moving.nodata is None
+    assert job.match == MatchOptions()
+    assert job.area == ""
+
+
+def test_area_in_another_crs(registry, layers, engine) -> None:
+    layer = QgsRasterLayer(layers["REFERENCE"])
+    to_degrees = QgsCoordinateTransform(
+        layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance()
+    )
+    box = QgsGeometry.fromRect(layer.extent().buffered(-1000))
+    degrees = QgsGeometry(box)
+    degrees.transform(to_degrees)
+    area = QgsGeometry.fromWkt(job_of(registry, layers, AREA=f"CRS=EPSG:4326;{degrees.asWkt(12)}").area)
+    assert area.symDifference(box).area() < 0.001 * box.area()
+
+
+def test_area_on_a_plain_image_is_where_qgis_shows_it(registry, engine, tmp_path) -> None:
+    raster = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "plain.tif"), 200, 100, 1)
+    raster.GetRasterBand(1).Fill(7)
+    del raster
+    plain = {"REFERENCE": str(tmp_path / "plain.tif"), "MOVING": str(tmp_path / "plain.tif")}
+    job = job_of(registry, plain, AREA="POLYGON((10 -20, 90 -20, 90 -80, 10 -80, 10 -20))")
+    box = QgsGeometry.fromWkt(job.area).boundingBox()
+    assert (box.yMinimum(), box.yMaximum()) == (20, 80)  # rows, downwards
+
+
+def test_layers_without_a_common_world_have_no_distance(registry, engine, tmp_path) -> None:
+    for name, rows in (("a", 128), ("b", 140)):
+        raster = gdal.GetDriverByName("GTiff").Create(str(tmp_path / f"{name}.tif"), 128, rows, 1)
+        raster.GetRasterBand(1).WriteArray(np.arange(rows * 128).reshape(rows, 128) % 200)
+        del raster
+    feedback = QgsProcessingFeedback()
+    plain = {"REFERENCE": str(tmp_path / "a.tif"), "MOVING": str(tmp_path / "b.tif")}
+    _results, ok, _ = run(registry, "assess", plain, feedback)
+    assert not ok
+    assert "not both georeferenced" in feedback.textLog()
 
 
 @pytest.mark.slow

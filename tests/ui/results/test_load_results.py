@@ -137,7 +137,7 @@ def test_classes_shapes_and_disabled_points(make_run, project):
         assert has_near(image, round(x), round(y), colour, 2) == table.enabled[row]
 
 
-def test_arrows_point_where_the_residual_does(make_run, project):
+def test_arrows_point_to_where_the_aligned_layer_shows_the_point(make_run, project):
     result = make_run()
     table = result.gcps
     loaded = load_results(result, LIMITS, project)
@@ -146,7 +146,8 @@ def test_arrows_point_where_the_residual_does(make_run, project):
     variable = QgsExpressionContextUtils.layerScope(loaded.residuals).variable("sarto_residual_scale")
     assert float(variable) == scale
     image = drawn([loaded.residuals], loaded.aligned.extent(), loaded.aligned.crs())
-    middles = (table.reference_px + 0.5 + 0.5 * scale * table.residual_px) * 2
+    # Residuals are predicted minus observed: what lies at the observed place is seen on the other side.
+    middles = (table.reference_px + 0.5 - 0.5 * scale * table.residual_px) * 2
     for row, (x, y) in enumerate(middles):
         if table.residual_length_px[row] * scale > 6 and min(x, y) > 5 and max(x, y) < 395:
             assert has_near(image, round(x), round(y), "#ff9f1c", 2, 60) or not table.enabled[row]
@@ -233,7 +234,7 @@ def test_arrows_of_a_turned_moving_image_are_turned_back():
         ones > 0, np.full(30, "gcp"),
     )  # fmt: skip
     along = map_vectors(table) @ turn @ np.array([1.0, 0.0])  # the image of one reference pixel to the right
-    np.testing.assert_allclose(along, [10.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(along, [-10.0, 0.0], atol=1e-9)  # predicted too far right: seen too far left
     assert arrow_scale(table) == 1.0
 
 
