@@ -34,6 +34,11 @@ def layer_problem(layer: QgsMapLayer | None, box: str) -> SartoError | None:
     """
     if layer is None:
         return InputError(f"No {_ROLES[box]} layer is chosen.", "Choose one, or add it to the project first.")
+    return _unusable(layer) or _other_crs(layer)
+
+
+def _unusable(layer: QgsMapLayer) -> SartoError | None:
+    """Why a layer is nothing that the engine can open."""
     name = layer.name()
     provider = layer.providerType()
     if not isinstance(layer, QgsRasterLayer):
@@ -47,6 +52,37 @@ def layer_problem(layer: QgsMapLayer | None, box: str) -> SartoError | None:
     return None
 
 
+def _other_crs(layer: QgsRasterLayer) -> SartoError | None:
+    """The engine reads files, which know nothing of a CRS that was set for their layer in QGIS."""
+    provider = layer.dataProvider()
+    shown, own = layer.crs(), QgsCoordinateReferenceSystem() if provider is None else provider.crs()
+    if _is_same_crs(shown, own):
+        return None
+    way_out = "Export it with that CRS (Export ▸ Save As… ▸ Raw data) and use that"
+    if own.isValid():
+        way_out += ", or set the layer's CRS back to the file's (Layer CRS ▸ Set Layer CRS…)"
+    elif is_pixel_world(layer):
+        return None  # a plain image to QGIS and to the engine, whatever CRS QGIS gave it when it was added
+    return InputError(
+        f"Layer '{layer.name()}' has {_name_of(shown)} in QGIS, but its file states {_name_of(own)}.",
+        f"{way_out}.",
+    )
+
+
+def _is_same_crs(first: QgsCoordinateReferenceSystem, second: QgsCoordinateReferenceSystem) -> bool:
+    if first == second or first.toWkt() == second.toWkt():
+        return True
+    # Two entries of a register may have the same PROJ text and yet other datums; without a number it decides.
+    is_own = not (first.authid() and second.authid())
+    return bool(is_own and first.toProj() and first.toProj() == second.toProj())
+
+
+def _name_of(crs: QgsCoordinateReferenceSystem) -> str:
+    if not crs.isValid():
+        return "no CRS"
+    return str(crs.authid() or crs.description() or crs.toProj() or "a CRS without a name")
+
+
 def layer_source(layer: QgsMapLayer, bands: str, nodata: float | None) -> LayerSource:
     """The layer as the engine takes it."""
     return LayerSource(source=layer.source(), name=layer.name(), bands=bands, nodata=nodata)
@@ -54,7 +90,7 @@ def layer_source(layer: QgsMapLayer, bands: str, nodata: float | None) -> LayerS
 
 def facts_of(layer: QgsRasterLayer) -> LayerFacts:
     """What the guess is made from. Reads no pixels."""
-    usable = layer_problem(layer, "moving") is None
+    usable = _unusable(layer) is None  # another CRS can be set back: the box says so
     low, high = _stretch(layer)
     count = layer.bandCount()
     provider = layer.dataProvider()

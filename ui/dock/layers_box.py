@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from qgis.core import Qgis, QgsMapLayer, QgsMapLayerProxyModel, QgsProject, QgsRasterLayer
@@ -109,10 +110,10 @@ class LayerRow(QWidget):
         """Notice when the layer shown gets another name, CRS or file."""
         if self._watched is not None:
             for signal in self._signals(self._watched):
-                try:
+                with suppress(TypeError, RuntimeError):  # it is gone with its layer
                     signal.disconnect(self.changed)
-                except (TypeError, RuntimeError):  # it is gone with its layer
-                    continue
+            with suppress(TypeError, RuntimeError):
+                self._watched.willBeDeleted.disconnect(self._forget)
         self._watched = layer
         if layer is not None:
             for signal in self._signals(layer):
@@ -239,16 +240,16 @@ class LayersBox(QWidget):
                 found[f"{box}_bands"] = row.band_combo.bands
         return found
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, str]) -> None:
         """Take over a state; what does not fit the project is ignored."""
         for box, row in self.rows.items():
-            layer = QgsProject.instance().mapLayer(str(state.get(box, "")))
+            layer = QgsProject.instance().mapLayer(state.get(box, ""))
             if isinstance(layer, QgsRasterLayer):
                 row.set_layer(layer, is_chosen=True)
         self.guess()
         for box, row in self.rows.items():
-            bands = state.get(f"{box}_bands")
-            if isinstance(bands, str) and bands and row.layer is not None:
+            bands = state.get(f"{box}_bands", "")
+            if bands and row.layer is not None:
                 row.band_combo.bands = bands
 
 

@@ -16,6 +16,8 @@ _OPTION_WORDS = (
     ("Resampling", "resampling"),
 )
 
+_ROLES = {"reference": "optical", "moving": "sar"}
+
 
 def place_of(error: SartoError, job: RegisterJob | None) -> str:
     """The place where an error is shown, "" if it belongs to none.
@@ -43,14 +45,18 @@ def _place_of_option(name: str) -> str:
 
 
 def _place_of_layer(text: str, job: RegisterJob) -> str:
-    """The box of the layer that is named first; of a pair, the SAR layer, for it is the one to be moved."""
-    is_moving = f"'{job.moving.label}'" in text
-    is_reference = f"'{job.reference.label}'" in text
-    if not (is_moving or is_reference):
-        return ""
-    if is_moving and is_reference:
+    """The place of a layer's error; "" where it cannot be told which layer is meant."""
+    labels = {"reference": f"'{job.reference.label}'", "moving": f"'{job.moving.label}'"}
+    named = [box for box, label in labels.items() if label in text]
+    if job.reference.label == job.moving.label and text.count(labels["moving"]) == 1:
+        words = re.findall(r"\w+", text.replace(labels["moving"], "").lower())
+        named = [box for box, role in _ROLES.items() if role in words]
+    elif len(named) == 2:
+        # About the pair: at the SAR layer, for it is the one to be moved.
         return "area" if "share only" in text and job.area else "moving"
-    box = "moving" if is_moving else "reference"
+    if len(named) != 1:
+        return ""
+    box = named[0]
     if "has no band" in text:
         return f"{box}.bands"
     if text.startswith("The NoData value"):
