@@ -9,6 +9,7 @@ from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QPalette
 from qgis.PyQt.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
 
+from ..theme import readable, window_colour
 from .overlay import CHECKERBOARD, LARGEST, OFF, SMALLEST, SQUARE, SWIPE, CompareOverlay
 from .picture import LayerPicture
 from .tool import CompareTool
@@ -16,6 +17,7 @@ from .tool import CompareTool
 MARGIN = 12  # to the edges of the canvas, pixels
 SEPARATOR = "  |  "
 SHORTEST = "Left: a name"  # what is shorter than this says nothing
+LEAST_CONTRAST = 3.0  # to the window, before the theme's own colour of text is given up
 GAP = 40  # room for the separator and a little air
 MODES = {
     SWIPE: ("Swipe", "Optical on one side of a line, SAR on the other. Drag on the map moves the line."),
@@ -23,11 +25,14 @@ MODES = {
     OFF: ("Off", "The map as it is, to look up something in between."),
 }
 
-# Some styles hardly tell a checked button from another in dark colours.
+# Some styles hardly tell a checked button from another in dark colours. QGIS's dark themes make all widgets
+# transparent, and the window's colours are not those that `palette(window)` would give.
 STYLE = """
-QToolButton { padding: 3px 7px; border: 1px solid palette(mid); border-radius: 3px; }
-QToolButton:hover { border-color: palette(highlight); }
-QToolButton:checked { background: palette(highlight); color: palette(highlighted-text); }
+#SartoCompareBar {{ background: {window}; border: 1px solid rgba(128, 128, 128, 160); border-radius: 3px; }}
+#SartoCompareBar QLabel {{ color: {text}; background: transparent; }}
+QToolButton {{ padding: 3px 7px; border: 1px solid palette(mid); border-radius: 3px; }}
+QToolButton:hover {{ border-color: palette(highlight); }}
+QToolButton:checked {{ background: palette(highlight); color: palette(highlighted-text); }}
 """
 
 
@@ -46,14 +51,11 @@ class CompareBar(QFrame):
         self._canvas = canvas
         self._pictures: tuple[LayerPicture, ...] = ()
         self._dropped: list[LayerPicture] = []  # whose threads may still have to let go
-        self._earlier_tool: Any | None = None
+        self._is_open = True
         self.overlay: CompareOverlay | None = None
         self.tool = CompareTool(canvas)
         self.setObjectName("SartoCompareBar")
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.setAutoFillBackground(True)
-        self.setBackgroundRole(QPalette.ColorRole.Window)
-        self.setStyleSheet(STYLE)
+        self._style = ""
         self._lay_out()
         self._connect()
         self.hide()
@@ -118,6 +120,7 @@ class CompareBar(QFrame):
             picture.layer.nameChanged.connect(self._show_names)
         self.set_mode(mode)
         self.show()
+        self._follow_theme()
         self.raise_()
         self._place()
         self.started.emit()
@@ -133,16 +136,15 @@ class CompareBar(QFrame):
         self._show_names()
         self.tool.show_cursor()
         if mode == OFF:
-            self._release_tool()
-        elif self._canvas.mapTool() is not self.tool:
-            self._earlier_tool = self._canvas.mapTool()
-            self._canvas.setMapTool(self.tool)
+            self.tool.give_canvas_back()
+        else:
+            self.tool.take_canvas()
 
     def stop(self) -> None:
         """End the comparison; the canvas is as it was. Nothing happens where there is none."""
         if self.overlay is None:
             return
-        self._release_tool()
+        self.tool.give_canvas_back()
         self.tool.set_overlay(None)
         for picture in self._pictures:
             if not sip.isdeleted(picture.layer):
@@ -157,8 +159,12 @@ class CompareBar(QFrame):
         self.stopped.emit()
 
     def shut_down(self) -> None:
-        """End the comparison and wait for its threads; the bar is not used afterwards."""
+        """End the comparison and wait for its threads; the bar is not used afterwards. May be called twice."""
+        if not self._is_open:
+            return
+        self._is_open = False
         self.stop()
+        self.tool.end()
         for picture in self._dropped:
             picture.shut_down(is_final=True)
         self._dropped.clear()
@@ -171,14 +177,22 @@ class CompareBar(QFrame):
             self._place()
         return bool(super().eventFilter(watched, event))
 
-    def _release_tool(self) -> None:
-        earlier, self._earlier_tool = self._earlier_tool, None
-        if self._canvas.mapTool() is not self.tool:
-            return  # another tool was chosen
-        if earlier is not None and not sip.isdeleted(earlier):
-            self._canvas.setMapTool(earlier)
-        else:
-            self._canvas.unsetMapTool(self.tool)
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow a change of QGIS's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._follow_theme()
+
+    def _follow_theme(self) -> None:
+        if not self.isVisible():
+            return  # `start` comes back here
+        window = self.window()
+        behind = window_colour(window)
+        text = readable([window.palette().color(QPalette.ColorRole.WindowText)], behind, LEAST_CONTRAST)
+        style = STYLE.format(window=behind.name(), text=text.name())
+        if style != self._style:  # a new style sheet comes back here, too
+            self._style = style
+            self.setStyleSheet(style)
 
     def _on_turn(self, is_horizontal: bool) -> None:
         if self.overlay is not None:

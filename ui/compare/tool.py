@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.gui import QgsMapTool
 from qgis.PyQt.QtCore import QPoint, Qt, pyqtSignal
 
+from ..map_tool import BorrowingTool
 from .overlay import CHECKERBOARD, CompareOverlay
 
 WHEEL_STEP = 1.15  # factor of the squares' side per notch of the wheel
 
 
-class CompareTool(QgsMapTool):
+class CompareTool(BorrowingTool):
     """Drag moves the line or the squares, Shift and a click turns the line, Ctrl and the wheel sizes squares.
 
     turn_requested(): the line shall be turned. size_requested(int): side of the squares. closed(): Escape.
@@ -21,6 +21,7 @@ class CompareTool(QgsMapTool):
     turn_requested = pyqtSignal()
     size_requested = pyqtSignal(int)
     closed = pyqtSignal()
+    waits = True  # the comparison stays while an area is drawn or a GCP is picked
 
     def __init__(self, canvas: Any) -> None:
         super().__init__(canvas)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qgis.core import QgsCoordinateReferenceSystem, QgsGeometry, QgsRasterLayer
-from qgis.gui import QgsMapCanvas, QgsMapTool, QgsRubberBand
+from qgis.gui import QgsMapCanvas, QgsRubberBand
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -34,7 +32,7 @@ class AreaBox(QWidget):
         self._canvas = canvas
         self._polygon: Polygon | None = None
         self._band: QgsRubberBand | None = None
-        self._earlier_tool: QgsMapTool | None = None
+        self._is_open = True
         self._is_shown = True
         self._make_controls()
         self._lay_out()
@@ -116,22 +114,16 @@ class AreaBox(QWidget):
     @property
     def is_drawing(self) -> bool:
         """Whether the map is being drawn on."""
-        return bool(self._canvas.mapTool() is self.tool)
+        return self.tool.has_canvas
 
     def draw(self) -> None:
         """Give the map to the drawing tool."""
-        if self._canvas.mapTool() is not self.tool:
-            self._earlier_tool = self._canvas.mapTool()
-            self._canvas.setMapTool(self.tool)
+        self.tool.take_canvas()
         self.draw_button.setChecked(True)
 
     def stop_drawing(self) -> None:
         """Give the map back to the tool that had it."""
-        if self._canvas.mapTool() is self.tool:
-            self._canvas.unsetMapTool(self.tool)
-            if self._earlier_tool is not None:
-                self._canvas.setMapTool(self._earlier_tool)
-        self._earlier_tool = None
+        self.tool.give_canvas_back()
 
     def set_polygon(self, polygon: Polygon | None) -> None:
         """Take a polygon, or none, and show it on the map."""
@@ -162,19 +154,20 @@ class AreaBox(QWidget):
             state |= {"polygon": self._polygon.geometry.asWkt(9), "crs": name}
         return state
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, str]) -> None:
         """Take over a state; what does not fit is ignored."""
-        geometry = QgsGeometry.fromWkt(str(state.get("polygon", "")))
-        is_polygon = not geometry.isEmpty() and geometry.area() > 0
-        crs = QgsCoordinateReferenceSystem(str(state.get("crs", "")))
-        self.set_polygon(Polygon(geometry, crs) if is_polygon else None)
-        kind = state.get("kind")
-        can_be = kind in _CHOICES and (kind != DRAWN or is_polygon)
-        self.choose(str(kind) if can_be else WHOLE)
+        polygon = _polygon_from(state.get("polygon", ""), state.get("crs", ""))
+        self.set_polygon(polygon)
+        kind = state.get("kind", WHOLE)
+        can_be = kind in _CHOICES and (kind != DRAWN or polygon is not None)
+        self.choose(kind if can_be else WHOLE)
 
     def shut_down(self) -> None:
-        """Leave nothing on the map."""
-        self.stop_drawing()
+        """Leave nothing on the map; the box is not used afterwards. May be called twice."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self.tool.end()
         self._is_shown = False
         self._show_band()
         self._canvas.extentsChanged.disconnect(self._on_map)
@@ -228,3 +221,13 @@ class AreaBox(QWidget):
         if self._band is None:
             self._band = make_band(self._canvas)
         self._band.setToGeometry(wanted.geometry, wanted.crs)
+
+
+def _polygon_from(wkt: str, crs_name: str) -> Polygon | None:
+    """A stored polygon, None where there is none that can be understood."""
+    crs = QgsCoordinateReferenceSystem(crs_name)
+    geometry = QgsGeometry.fromWkt(wkt)
+    is_polygon = wkt.strip().lower().startswith(("polygon", "multipolygon")) and not geometry.isEmpty()
+    if not (is_polygon and geometry.area() > 0 and (crs.isValid() or not crs_name)):
+        return None
+    return Polygon(geometry, crs)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from qgis.core import QgsGeometry, QgsPointXY
-from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool, QgsRubberBand
+from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsRubberBand
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor, QKeyEvent
+
+from ..map_tool import BorrowingTool
 
 # Orange with a light casing can be told from vegetation, water, and from SAR's greys.
 _LINE, _FILL, _CASING = QColor(230, 120, 0), QColor(230, 120, 0, 40), QColor(255, 255, 255, 200)
@@ -21,7 +23,7 @@ def make_band(canvas: QgsMapCanvas) -> QgsRubberBand:
     return band
 
 
-class AreaTool(QgsMapTool):
+class AreaTool(BorrowingTool):
     """Left click adds a corner; right click, double click or Enter closes; Backspace undoes, Esc cancels.
 
     drawn(QgsGeometry): a polygon of three or more corners, in the canvas's CRS.

@@ -270,7 +270,7 @@ class RangeEdit(QWidget):
         if self.combo.findData(text) >= 0 and text != self._OWN:
             self.combo.setCurrentIndex(self.combo.findData(text))
         else:
-            self.spin.setValue(max(1, round(float(text))))
+            self.spin.setValue(round(min(self.spin.maximum(), max(1.0, float(text)))))
             self.combo.setCurrentIndex(self.combo.findData(self._OWN))
         self._show_spin()
 

@@ -182,9 +182,14 @@ class OptionsForm(QWidget):
         return None
 
 
+_LARGEST = 2**31 - 1  # that a spin box can show
+
+
 def is_allowed(spec: OptionSpec, value: Any) -> bool:
     """Whether a stored value may be shown: right kind, known choice, within the limits."""
     if spec.choices and value not in spec.choices:
+        return False
+    if isinstance(value, int) and abs(value) > _LARGEST:
         return False
     section, _, name = spec.key.partition(".")
     owner = SECTIONS.get(section)

@@ -24,13 +24,14 @@ from .editors import WheelGuard
 from .forecaster import Answer, Forecaster, Question
 from .layers_box import LayersBox
 from .looks import align_labels, labels_of, thin_line
+from .notes import Notes
 from .options_form import OptionsForm, main_specs, options_from
 from .output_box import OutputBox, planned_folder
 from .placement import place_of
 from .run_row import RunRow
 from .sentences import forecast_sentence, verdict_sentence
-from .settings import load_settings, save_settings
-from .tones import PLAIN, PROBLEM, ToneLabel
+from .settings import load_settings, save_settings, section
+from .tones import PLAIN, PROBLEM
 
 
 class RegisterDock(QgsDockWidget):
@@ -38,11 +39,13 @@ class RegisterDock(QgsDockWidget):
 
     run_requested(RegisterJob, float): run it now, or behind the run in work; the seconds that it is expected to
     take on a typical computer (see `run.speed`), NaN if unknown. cancel_requested(): stop the run in work.
+    waiting_cancel_requested(): take the last of the waiting runs out of the queue.
     engine_settings_requested(): open the engine's settings.
     """
 
     run_requested = pyqtSignal(object, float)
     cancel_requested = pyqtSignal()
+    waiting_cancel_requested = pyqtSignal()
     engine_settings_requested = pyqtSignal()
 
     def __init__(
@@ -68,6 +71,7 @@ class RegisterDock(QgsDockWidget):
         self._refresh_timer = self._timer(self._refresh)
         self._connect()
         self._restore()
+        self._follow_project()  # last: a dock that could not be made must not be called
 
     def _timer(self, slot: Callable[[], None]) -> QTimer:
         """A timer that runs a slot once, after all that is going on has settled."""
@@ -85,6 +89,8 @@ class RegisterDock(QgsDockWidget):
         self.output = OutputBox(self.body)
         self.advanced = AdvancedBox(self.body)
         self.run_row = RunRow()
+        forms = (self.layers, self.method, self.advanced.options)
+        self.notes = Notes(forms, {"area": self.area.note, "folder": self.output.note})
 
     def _lay_out(self) -> None:
         inside = QVBoxLayout(self.body)
@@ -122,9 +128,12 @@ class RegisterDock(QgsDockWidget):
         self.layers.swap_button.clicked.connect(self._swap_nodata)
         self.run_row.run_clicked.connect(self._run)
         self.run_row.cancel_clicked.connect(self.cancel_requested)
+        self.run_row.waiting_cancelled.connect(self.waiting_cancel_requested)
         self.addAction(self.run_row.run_action)
         self._forecaster.answered.connect(self._on_answer)
         self.closedStateChanged.connect(self._on_closed)
+
+    def _follow_project(self) -> None:
         project = QgsProject.instance()
         self._project_slots: list[tuple[Any, Callable[..., None]]] = [
             (project.layersAdded, self._on_layers),
@@ -171,7 +180,7 @@ class RegisterDock(QgsDockWidget):
         """An error of a run: at the control it belongs to, else above the buttons."""
         self.run_row.result.say("", PLAIN)
         place = place_of(error, self._job_or_none())
-        if self._note_at(place) is None:
+        if self.notes.at(place) is None:
             self.run_row.problem.say(str(error), PROBLEM)
         else:
             self._run_problem = place, error  # stays until a setting is changed
@@ -261,7 +270,7 @@ class RegisterDock(QgsDockWidget):
 
     def _refresh(self) -> None:
         """Check what can be checked at once, and have the rest foreseen."""
-        self._clear_problems()
+        self.notes.clear()
         if self._run_problem is not None:
             self._show_at(*self._run_problem)
         self._forecaster.forget()
@@ -289,7 +298,7 @@ class RegisterDock(QgsDockWidget):
         label = self.run_row.forecast_label
         if answer.error is not None:
             place = place_of(answer.error, answer.job)
-            if self._note_at(place) is None:
+            if self.notes.at(place) is None:
                 label.say(str(answer.error), PROBLEM)
             else:
                 self._show_at(place, answer.error)
@@ -322,28 +331,14 @@ class RegisterDock(QgsDockWidget):
         first, second = "reference.nodata", "moving.nodata"
         self.advanced.options.set_values({first: values[second], second: values[first]})
 
-    def _note_at(self, place: str) -> ToneLabel | None:
-        if place == "area":
-            return self.area.note
-        if place == "folder":
-            return self.output.note
-        boxes = (self.layers, self.method, self.advanced.options)
-        return next((note for box in boxes if place and (note := box.note_at(place)) is not None), None)
-
     def _show_at(self, place: str, error: SartoError) -> None:
-        note = self._note_at(place)
+        note = self.notes.at(place)
         if note is None:
             return
         if note in self.advanced.options.notes.values() and self.advanced.isCollapsed():
             self.advanced.setCollapsed(False)
             QTimer.singleShot(0, partial(self.scroll.ensureWidgetVisible, note))
         note.say(str(error), PROBLEM)
-
-    def _clear_problems(self) -> None:
-        for box in (self.layers, self.method, self.advanced.options):
-            box.clear_problems()
-        for note in (self.area.note, self.output.note):
-            note.say("")
 
     # Project and dock
 
@@ -378,14 +373,13 @@ class RegisterDock(QgsDockWidget):
     def _restore(self) -> None:
         """Show what the project remembers, and guess the rest."""
         state = load_settings(QgsProject.instance())
+        options, folder = section(state, "options", int, float, type(None)), state.get("folder", "")
         with self._quietly():
             self._reset()
-            self.layers.restore(_table(state, "layers"))
-            self.area.restore(_table(state, "area"))
-            options = _table(state, "options")
+            self.layers.restore(section(state, "layers"))
+            self.area.restore(section(state, "area"))
             self.method.set_values(options)
             self.advanced.options.set_values(options)
-            folder = state.get("folder", "")
             self.output.folder = folder if isinstance(folder, str) else ""
         self._refresh_timer.start()
 
@@ -397,8 +391,3 @@ class RegisterDock(QgsDockWidget):
             "folder": self.output.folder,
         }
         save_settings(QgsProject.instance(), {key: value for key, value in state.items() if value})
-
-
-def _table(state: dict[str, Any], key: str) -> dict[str, Any]:
-    found = state.get(key)
-    return found if isinstance(found, dict) else {}

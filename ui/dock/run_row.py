@@ -16,10 +16,12 @@ class RunRow(QWidget):
     """Messages, forecast, progress and the buttons.
 
     run_clicked(): run, or queue behind the run in work. cancel_clicked(): stop the run in work.
+    waiting_cancelled(): take the last of the waiting runs away.
     """
 
     run_clicked = pyqtSignal()
     cancel_clicked = pyqtSignal()
+    waiting_cancelled = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,7 +30,9 @@ class RunRow(QWidget):
         self.problem, self.result = Banner(self), Banner(self)
         self.forecast_label = ToneLabel(self, small=False)
         self.stage_label = ToneLabel(self)
-        self.waiting_label = QLabel(self)
+        self.waiting_row = QWidget(self)
+        self.waiting_label = QLabel(self.waiting_row)
+        self.remove_button = QPushButton("Remove", self.waiting_row)
         self.bar = QProgressBar(self)
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
@@ -47,12 +51,18 @@ class RunRow(QWidget):
         self.run_button.clicked.connect(self._on_clicked)
         self.queue_button.setMinimumHeight(self.run_button.minimumHeight())
         self.queue_button.clicked.connect(self.run_clicked)
+        self.remove_button.setToolTip("Take the run that was queued last out of the queue")
+        self.remove_button.clicked.connect(self.waiting_cancelled)
         self.run_action = QAction("Register", self)
         self.run_action.setShortcut(_SHORTCUT)
         self.run_action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.run_action.triggered.connect(self._on_shortcut)
 
     def _lay_out(self) -> None:
+        waiting = QHBoxLayout(self.waiting_row)
+        waiting.setContentsMargins(0, 0, 0, 0)
+        waiting.addWidget(self.waiting_label, 1)
+        waiting.addWidget(self.remove_button)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 1)
         buttons.addWidget(self.queue_button)
@@ -61,7 +71,7 @@ class RunRow(QWidget):
         column.setSpacing(6)
         for widget in (self.problem, self.result, self.forecast_label, self.stage_label, self.bar):
             column.addWidget(widget)
-        column.addWidget(self.waiting_label)
+        column.addWidget(self.waiting_row)
         column.addLayout(buttons)
 
     def set_ready(self, is_ready: bool, why_not: str = "") -> None:
@@ -85,7 +95,7 @@ class RunRow(QWidget):
             self.stage_label.say("", PLAIN)
         self.bar.setVisible(self.is_running)
         self.waiting_label.setText(waiting_sentence(waiting))
-        self.waiting_label.setVisible(waiting > 0)
+        self.waiting_row.setVisible(waiting > 0)
         self._show_buttons()
 
     def show_progress(self, progress: Progress) -> None:

@@ -15,9 +15,20 @@ def load_settings(project: QgsProject) -> dict[str, Any]:
     text, _ = project.readEntry(SCOPE, KEY, "")
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def section(settings: dict[str, Any], name: str, *kinds: type) -> dict[str, Any]:
+    """A part of the settings, {} where it is none or holds a value of another kind than these.
+
+    A project file may come from anywhere: who reads a section can rely on the kinds of its values.
+    """
+    found = settings.get(name)
+    if not isinstance(found, dict):
+        return {}
+    return found if all(isinstance(value, (str, *kinds)) for value in found.values()) else {}
 
 
 def save_settings(project: QgsProject, settings: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from qgis.PyQt.QtCore import QEvent, QSize, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QPalette, QResizeEvent
+from qgis.PyQt.QtGui import QColor, QResizeEvent, QShowEvent
 from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from ..theme import readable, window_colour
 
 PROBLEM, GOOD, CARE, PLAIN = "problem", "good", "care", "plain"
 
-# (on light, on dark); each has a contrast above 4.5 to the usual window colours.
+# For light and for dark windows; `readable` chooses, and changes them where neither can be read.
 _COLOURS = {PROBLEM: ("#b3261e", "#ff9d94"), GOOD: ("#1b6e3c", "#7fd6a0"), CARE: ("#805300", "#f2c06b")}
 _USUAL_WIDTH = 280  # pixels, of a line before it is laid out
 _BREAK = "\u200b"
@@ -73,8 +75,13 @@ class ToneLabel(QLabel):
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow a change between a light and a dark theme."""
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ParentChange):
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ParentChange, QEvent.Type.StyleChange):
             self._paint()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Only now the window in which it lies has its colours for certain."""
+        super().showEvent(event)
+        self._paint()
 
     def _paint(self) -> None:
         colour = _colour_of(self._tone, self.parentWidget() or self)
@@ -86,8 +93,7 @@ class ToneLabel(QLabel):
 def _colour_of(tone: str, widget: QWidget) -> str:
     if tone not in _COLOURS:
         return ""
-    is_dark = widget.palette().color(QPalette.ColorRole.Window).lightness() < 128
-    return _COLOURS[tone][is_dark]
+    return str(readable(map(QColor, _COLOURS[tone]), window_colour(widget)).name())
 
 
 class Banner(QFrame):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.gui import QgsMapTool
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 
+from ..map_tool import BorrowingTool
 from .positions import CanvasPositions
 
 REACH = 12.0  # pixels between click and point
 
 
-class PickTool(QgsMapTool):
-    """picked(int row): the point next to the click. missed(): there is none within REACH pixels."""
+class PickTool(BorrowingTool):
+    """picked(int row): the point next to the click, if there is one within REACH pixels."""
 
     picked = pyqtSignal(int)
-    missed = pyqtSignal()
 
     def __init__(self, canvas: Any, positions: CanvasPositions) -> None:
         super().__init__(canvas)
@@ -28,7 +27,5 @@ class PickTool(QgsMapTool):
             return
         place = event.pixelPoint()
         row = self._positions.nearest(place.x(), place.y(), REACH)
-        if row < 0:
-            self.missed.emit()
-        else:
+        if row >= 0:
             self.picked.emit(row)

@@ -6,7 +6,7 @@ import pytest
 from qgis.core import QgsProject, QgsRectangle
 from qgis.gui import QgsMapToolPan
 from qgis.PyQt.QtCore import QEvent, QPoint, QPointF, Qt
-from qgis.PyQt.QtGui import QColor, QMouseEvent, QWheelEvent
+from qgis.PyQt.QtGui import QColor, QMouseEvent, QPalette, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 from sarto.ui.compare import CHECKERBOARD, OFF, SWIPE
@@ -222,6 +222,31 @@ def test_nothing_is_left_after_the_end(compare, canvas, layers, qtbot):
     canvas.setExtent(QgsRectangle(500_300, 5_499_400, 500_500, 5_499_600))
     QApplication.processEvents()
     assert not bar.is_active
+
+
+@pytest.mark.parametrize(
+    ("window", "text"), [("#323232", "#aaaaaa"), ("#727272", "#0e0e0e"), ("#efefef", "#000000")]
+)
+def test_the_bar_has_the_windows_colours_on_qgis_s_themes(compare, canvas, qtbot, window, text):
+    """They make all widgets transparent, and the application's palette has colours that are shown nowhere."""
+    application = QApplication.instance()
+    palette, sheet = application.palette(), application.styleSheet()
+    odd = QPalette(palette)
+    for role in (QPalette.ColorRole.Window, QPalette.ColorRole.WindowText):
+        odd.setColor(role, QColor("#535353"))
+    try:
+        application.setPalette(odd)
+        application.setStyleSheet(
+            "QWidget { background: transparent; } QLabel { color: #123456; }"
+            f"QMainWindow, QAbstractScrollArea {{ background-color: {window}; color: {text}; }}"
+        )
+        bar = compare()
+        place = bar.geometry()
+        assert colour_at(canvas, place.left() + 4, place.center().y()) == window
+        assert bar.names.palette().color(QPalette.ColorRole.WindowText).name() == text
+    finally:
+        application.setStyleSheet(sheet)
+        application.setPalette(palette)
 
 
 def test_colours_of_the_background_are_the_canvas(compare, canvas, bar, qtbot):

@@ -227,6 +227,6 @@ def test_state_there_and_back(box: AreaBox, canvas: QgsMapCanvas, qtbot: Any) ->
     assert (box.kind, box.polygon, box.state()) == (WHOLE, None, {})
     box.restore(state)
     assert box.state() == state
-    box.restore({"kind": DRAWN, "polygon": "nonsense", "crs": 5})
+    box.restore({"kind": DRAWN, "polygon": "nonsense", "crs": "EPSG:32631"})
     assert box.kind == WHOLE
     assert canvas.mapTool() is not box.tool

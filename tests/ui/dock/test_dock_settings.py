@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from qgis.core import QgsGeometry, QgsProject, QgsRectangle
 from sarto.ui.dock import RegisterDock
 from sarto.ui.dock.area import Polygon
-from sarto.ui.dock.area_box import DRAWN
+from sarto.ui.dock.area_box import DRAWN, WHOLE
 from sarto.ui.dock.settings import KEY, SCOPE, load_settings, save_settings
 
 from .conftest import FakeForesee, Pair
@@ -91,6 +92,12 @@ def test_saved_and_opened_again(
         '{"layers": 3, "area": [], "options": "x", "folder": 7}',
         '{"layers": {"reference": "gone", "moving_bands": 4}, "options": {"match.points": -1, "x": 2}}',
         '{"area": {"kind": "drawn", "polygon": 5}}',
+        '{"area": {"kind": ["drawn"]}}',
+        '{"area": {"kind": "drawn", "polygon": "GeometryCollection (Polygon ((0 0, 1 0, 1 1, 0 0)))"}}',
+        '{"area": {"kind": "drawn", "polygon": "Polygon ((0 0, 1 0, 1 1, 0 0))", "crs": "EPSG:nothing"}}',
+        '{"layers": {"reference": ["a"], "moving_bands": {}}}',
+        '{"options": {"model.model": ["tps"], "match.range": {}, "job.gsd": []}}',
+        "[" * 100_000,
     ],
 )
 def test_nonsense_is_ignored(
@@ -103,6 +110,49 @@ def test_nonsense_is_ignored(
     job = dock.job()
     assert job is not None
     assert job.match.points == 400
+
+
+NONSENSE = (None, True, -1, 0.5, 10**400, math.inf, math.nan, "", "nan", "1e300", "-5", "é", [], ["tps"], {"a": 1})
+
+
+def test_no_value_of_any_option_keeps_the_dock_from_opening(make_dock: Callable[..., RegisterDock]) -> None:
+    dock = make_dock()
+    for key in (*dock.method.editors, *dock.advanced.options.editors):
+        for value in NONSENSE:
+            save_settings(QgsProject.instance(), {"options": {key: value}})
+            dock._restore()
+    assert dock.advanced.options.values()["match.points"] == 400
+
+
+def test_one_corrupt_value_spoils_its_section_only(
+    make_dock: Callable[..., RegisterDock], foresee_fake: FakeForesee, pair: Pair
+) -> None:
+    state = {
+        "options": {"model.model": "tps", "match.points": [1]},
+        "layers": {"moving_bands": "2"},
+        "area": {"kind": "visible", "crs": None},
+    }
+    save_settings(QgsProject.instance(), state)
+    dock = make_dock(foresee=foresee_fake)
+    assert dock.method.changed_values() == {}
+    assert dock.layers.moving.band_combo.bands == "2"
+    assert dock.area.kind == WHOLE
+
+
+def test_a_dock_that_cannot_be_made_is_not_called(
+    make_dock: Callable[..., RegisterDock], pair: Pair, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[object] = []
+
+    def fail(_dock: RegisterDock) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(RegisterDock, "_restore", fail)
+    monkeypatch.setattr(RegisterDock, "_on_layers", lambda *_: called.append("layers"))
+    with pytest.raises(ValueError, match="a defect"):
+        make_dock()
+    QgsProject.instance().removeMapLayer(pair.sar.id())
+    assert called == []
 
 
 def test_same_settings_do_not_touch_the_project(qgis_new_project: None) -> None:

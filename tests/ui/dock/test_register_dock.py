@@ -213,7 +213,7 @@ def test_errors_appear_at_their_control(
     dock: RegisterDock, pair: Pair, foresee_fake: FakeForesee, qtbot: Any, error: Exception, note: str
 ) -> None:
     foresee_fake.error = error
-    label = dock._note_at(note)
+    label = dock.notes.at(note)
     assert label is not None
     qtbot.waitUntil(lambda: label.plain_text == str(error), timeout=WAIT)
     assert label.isVisible()  # an option inside the folded group unfolds it
@@ -278,6 +278,37 @@ def test_run_becomes_cancel_and_queue(dock: RegisterDock, pair: Pair, qtbot: Any
     assert row.run_button.text() == "Register"
     assert row.run_button.isEnabled()
     assert row.bar.isHidden()
+
+
+def test_a_waiting_run_can_be_taken_away(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
+    row = dock.run_row
+    dock.show_running("S1 VV → S2 scene", 2)
+    assert row.waiting_label.text() == "2 more waiting"
+    assert row.remove_button.isVisible()
+    with (
+        qtbot.waitSignal(dock.waiting_cancel_requested, timeout=WAIT),
+        qtbot.assertNotEmitted(dock.cancel_requested),
+    ):
+        row.remove_button.click()
+    dock.show_running("S1 VV → S2 scene", 0)
+    assert not row.waiting_label.isVisible()
+    assert not row.remove_button.isVisible()
+
+
+def test_a_layer_that_was_left_is_not_watched(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
+    row = dock.layers.moving
+    settle(qtbot)
+    row.set_layer(pair.optical, is_chosen=True)
+    watchers = pair.sar.receivers(pair.sar.willBeDeleted)
+    for _ in range(3):
+        row.set_layer(pair.sar, is_chosen=True)
+        row.set_layer(pair.optical, is_chosen=True)
+    assert pair.sar.receivers(pair.sar.willBeDeleted) == watchers
+    with qtbot.assertNotEmitted(row.changed):
+        pair.sar.setName("another")
+    QgsProject.instance().removeMapLayer(pair.sar.id())
+    with qtbot.waitSignal(row.changed, timeout=WAIT):
+        pair.optical.setName("another")
 
 
 def test_settings_stay_open_while_it_runs(dock: RegisterDock, pair: Pair, qtbot: Any) -> None:
