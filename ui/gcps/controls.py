@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import pyqtSignal
+from collections.abc import Sequence
+
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -21,6 +23,7 @@ from ...core.contract import MODELS
 from ..words import choice_of
 from .figures import TOOLTIP
 from .filtering import ABOVE, FILTERS, RowFilter
+from .narrow import NarrowBox, NarrowLines
 
 EXPORTS: dict[str, str] = {
     ".points": "QGIS Georeferencer points (.points)…",
@@ -30,9 +33,12 @@ EXPORTS: dict[str, str] = {
 }
 """Suffix → menu entry."""
 
+_RUN_TIP = "The run whose points are shown."
+_MODEL_TIP = "Transform that is fitted to the GCPs that are switched on."
+
 
 class GcpControls(QWidget):
-    """Two rows of controls and the line of figures.
+    """Two rows of controls, with the figures in the second.
 
     run_chosen(int): position in the run box. model_chosen(str). reset_clicked(), apply_clicked().
     export_chosen(str suffix). filter_changed(RowFilter). pick_toggled(bool).
@@ -50,13 +56,9 @@ class GcpControls(QWidget):
         super().__init__(parent)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
+        layout.setSpacing(4)
         layout.addLayout(self._run_row())
         layout.addLayout(self._filter_row())
-        self.figures = QLabel()
-        self.figures.setToolTip(TOOLTIP)
-        self.figures.setWordWrap(True)
-        layout.addWidget(self.figures)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setToolTip("Switch points on again, or choose a simpler transform.")
@@ -69,13 +71,17 @@ class GcpControls(QWidget):
 
     def _run_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.run = _box("The run whose points are shown.", 8)
+        self.run = _box("Run", _RUN_TIP, 8)
         self.run.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.model = _box("Transform that is fitted to the GCPs that are switched on.", 9)
+        self.model = _box("Transform", _MODEL_TIP, 9)
         for name in MODELS:
             if name != "auto":
-                self.model.addItem(choice_of("model", name), name)
-        self.reset = QPushButton("Reset")
+                whole = choice_of("model", name)
+                self.model.addItem(whole.partition(" (")[0], name)
+                self.model.setItemData(self.model.count() - 1, whole, Qt.ItemDataRole.ToolTipRole)
+        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.reset = QToolButton()
+        self.reset.setText("Reset")
         self.reset.setToolTip("Back to the points and the transform of the run.")
         self.apply = QPushButton("Write aligned layer again")
         self.apply.setToolTip("Warp the SAR layer with the transform as it is now, into a folder of its own.")
@@ -84,19 +90,21 @@ class GcpControls(QWidget):
         self.export.setToolTip("Write the points, as they are now, to a file.")
         self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.export.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.export.setMinimumHeight(self.reset.sizeHint().height())
+        for button in (self.reset, self.export):
+            button.setMinimumHeight(self.apply.sizeHint().height())
         menu = QMenu(self.export)
         self.exports = {suffix: menu.addAction(text) for suffix, text in EXPORTS.items()}
         self.export.setMenu(menu)
-        for widget in (_label("Run", self.run), self.run, _label("Transform", self.model), self.model):
-            row.addWidget(widget)
+        row.addWidget(self.run, 1)
+        row.addWidget(_label("Transform", self.model))
+        row.addWidget(self.model)
         for button in (self.reset, self.apply, self.export):
             row.addWidget(button)
         return row
 
     def _filter_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.kind = _box("Which points the table lists.", 9)
+        self.kind = _box("Points listed", "Which points the table lists.", 9)
         for kind, text in FILTERS.items():
             self.kind.addItem(text, kind)
         self.above = QDoubleSpinBox()
@@ -108,7 +116,7 @@ class GcpControls(QWidget):
         self.above.setSuffix(" px")
         self.above.hide()
         self.text = QLineEdit()
-        self.text.setPlaceholderText("Find number, role or coordinate")
+        self.text.setPlaceholderText("Find…")
         self.text.setToolTip("List points in whose number, role or coordinates this text occurs.")
         self.text.setClearButtonEnabled(True)
         self.pick = QToolButton()
@@ -116,15 +124,18 @@ class GcpControls(QWidget):
         self.pick.setCheckable(True)
         self.pick.setToolTip("Click a point on the map to find its row.")
         self.pick.setMinimumHeight(self.text.sizeHint().height())
-        for widget in (_label("Show", self.kind), self.kind, self.above):
-            row.addWidget(widget)
+        row.addWidget(self.kind)
+        row.addWidget(self.above)
+        self.figures = NarrowLines(TOOLTIP)
         row.addWidget(self.text, 1)
         row.addWidget(self.pick)
+        row.addSpacing(6)
+        row.addWidget(self.figures)
         return row
 
     def _connect(self) -> None:
         self.run.activated.connect(lambda position: self.run_chosen.emit(position))
-        self.model.activated.connect(lambda _position: self.model_chosen.emit(str(self.model.currentData())))
+        self.model.activated.connect(self._on_model)
         self.reset.clicked.connect(lambda: self.reset_clicked.emit())
         self.apply.clicked.connect(lambda: self.apply_clicked.emit())
         for suffix, action in self.exports.items():
@@ -134,6 +145,15 @@ class GcpControls(QWidget):
         self.text.textChanged.connect(self._on_filter)
         self.pick.toggled.connect(self.pick_toggled)
 
+    def show_runs(self, titles: Sequence[str], shown: int) -> None:
+        """Fill the run box, without `run_chosen`. shown: position, -1 for none."""
+        self.run.clear()
+        self.run.addItems(titles)
+        for position, title in enumerate(titles):
+            self.run.setItemData(position, title, Qt.ItemDataRole.ToolTipRole)
+        self.run.setCurrentIndex(shown)
+        self.run.setToolTip(f"{titles[shown]}\n{_RUN_TIP}" if shown >= 0 else _RUN_TIP)
+
     def wanted_filter(self) -> RowFilter:
         """What the filter controls say."""
         return RowFilter(str(self.kind.currentData()), self.above.value(), self.text.text())
@@ -141,6 +161,11 @@ class GcpControls(QWidget):
     def show_model(self, name: str) -> None:
         """Let the transform box show a model, without `model_chosen`."""
         self.model.setCurrentIndex(self.model.findData(name))
+        self.model.setToolTip(f"{choice_of('model', name)}\n{_MODEL_TIP}")
+
+    def show_figures(self, lines: Sequence[str]) -> None:
+        """The figures of the fit and of the check."""
+        self.figures.show_lines(lines)
 
     def show_problem(self, text: str) -> None:
         """A clear line for why the points do not suffice; "" hides it."""
@@ -152,13 +177,19 @@ class GcpControls(QWidget):
         self.kind.setCurrentIndex(0)
         self.text.clear()
 
+    def _on_model(self, _position: int) -> None:
+        name = str(self.model.currentData())
+        self.show_model(name)  # for the tooltip
+        self.model_chosen.emit(name)
+
     def _on_filter(self, *_value: object) -> None:
         self.above.setVisible(self.kind.currentData() == ABOVE)
         self.filter_changed.emit(self.wanted_filter())
 
 
-def _box(tooltip: str, letters: int) -> QComboBox:
-    box = QComboBox()
+def _box(name: str, tooltip: str, letters: int) -> QComboBox:
+    box = NarrowBox()
+    box.setAccessibleName(name)
     box.setToolTip(tooltip)
     box.setMinimumContentsLength(letters)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qgis.core import QgsApplication, QgsRectangle
+from qgis.core import QgsRectangle
 from qgis.gui import QgsDockWidget
-from qgis.PyQt import sip
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import QSignalBlocker, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from ...core.contract import Reporter
+from ...core.contract import Flags
 from ...core.pipeline import FILES, Review
-from ..run import BackgroundTask
 from .controls import GcpControls
-from .figures import figures_text
+from .figures import figures_texts
 from .model import GcpTableModel, Rows
 from .overlay import GcpOverlay
 from .pick_tool import PickTool
 from .positions import CanvasPositions
-from .slow_fit import is_slow, prepared
+from .refits import ListedRun, Refits, Wanted
 from .view import GcpView
 
 EMPTY = "No run to show yet. Register a SAR layer to an optical layer, and its GCPs are listed here."
-
-
-@dataclass
-class _Run:
-    title: str
-    review: Review
 
 
 class GcpDock(QgsDockWidget):
@@ -40,22 +32,19 @@ class GcpDock(QgsDockWidget):
 
     apply_requested(EditedRun): write the aligned layer again with the points as they are now.
     export_requested(GcpTable, RegisterJob, str path): write the points; the user agreed to overwrite.
-    run_shown(Review or None): another run is shown.
     """
 
     apply_requested = pyqtSignal(object)
     export_requested = pyqtSignal(object, object, str)
-    run_shown = pyqtSignal(object)
 
     def __init__(self, canvas: Any, parent: QWidget | None = None) -> None:
         super().__init__("GCPs", parent)
         self.setObjectName("SartoGcpDock")
         self._canvas = canvas
-        self._runs: list[_Run] = []
-        self._shown: _Run | None = None
-        self._fitting: BackgroundTask | None = None
+        self._runs: list[ListedRun] = []
+        self._shown: ListedRun | None = None
         self._is_busy = False
-        self._earlier_tool: Any | None = None
+        self.refits = Refits(self)
         self.model = GcpTableModel(self)
         self.view = GcpView(self.model)
         self.controls = GcpControls()
@@ -75,8 +64,8 @@ class GcpDock(QgsDockWidget):
         empty.setMargin(24)
         page = QWidget()
         layout = QVBoxLayout(page)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(6)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)  # QGIS gives the dock little height, and the table needs it
         layout.addWidget(self.controls)
         layout.addWidget(self.view, 1)
         pages.addWidget(empty)
@@ -98,24 +87,26 @@ class GcpDock(QgsDockWidget):
         view.clicked_row.connect(self._centre_on)
         view.selection_shown.connect(self._on_selection)
         self.pick_tool.picked.connect(self._on_picked)
-        self.pick_tool.deactivated.connect(lambda: controls.pick.setChecked(False))
+        self.pick_tool.deactivated.connect(self._on_pick_left)
+        self.refits.fitted.connect(self._on_fitted)
         self.visibilityChanged.connect(self._on_visibility)
 
     # What the controller calls
 
     @property
     def review(self) -> Review | None:
-        """The run that is shown, as it is edited. Another object after a spline was prepared."""
+        """The run that is shown, as it is edited. Another object after a refit in the background."""
         return None if self._shown is None else self._shown.review
 
     def show_run(self, review: Review, title: str) -> None:
         """Add a run to the list, or replace the one with the same record, and show it."""
         record = review.result.files.get("record", "")
         known = self._run_of(Path(record)) if record else None
-        run = known or _Run(title, review)
-        run.title, run.review = title, review
+        run = ListedRun(title, review)
         if known is None:
             self._runs.append(run)
+        else:
+            self._runs[self._runs.index(known)] = run
         self._show(run)
 
     def show_record(self, record: Path) -> bool:
@@ -128,6 +119,7 @@ class GcpDock(QgsDockWidget):
     def clear(self) -> None:
         """Forget all runs, for a new project."""
         self._runs.clear()
+        self.refits.forget()
         self._show(None)
 
     def set_busy(self, is_busy: bool) -> None:
@@ -136,37 +128,41 @@ class GcpDock(QgsDockWidget):
         self._refresh_state()
 
     def shut_down(self) -> None:
-        """Take everything off the canvas and wait for what runs; the dock is not used afterwards."""
-        self.controls.pick.setChecked(False)
+        """Take everything off the canvas and wait for what runs; the dock is not used afterwards.
+
+        May be called twice.
+        """
         self.clear()
+        self.pick_tool.end()
         if self.overlay is not None:
             self._canvas.scene().removeItem(self.overlay)
             self.overlay = None
-        fitting, self._fitting = self._fitting, None
-        if fitting is not None and fitting.isActive():
-            fitting.cancel()
-            fitting.waitForFinished(5000)
+        self.refits.shut_down()
 
     def ask_path(self, suggestion: str, suffix: str) -> str:
-        """The file that the user wants to export to, "" for none. Replaced by tests."""
-        title = f"Export GCPs ({suffix})"
-        path, _filter = QFileDialog.getSaveFileName(self, title, suggestion, f"GCPs (*{suffix})")
+        """The file that the user wants to export to, and agreed to replace if it is there; "" for none."""
+        folder, name = os.path.split(suggestion)
+        dialog = QFileDialog(self, f"Export GCPs ({suffix})", folder, f"GCPs (*{suffix})")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setDefaultSuffix(suffix.lstrip("."))  # before the dialog looks whether the file is there
+        dialog.selectFile(name)
+        is_chosen = bool(dialog.exec())
+        path = dialog.selectedFiles()[0] if is_chosen else ""
+        dialog.deleteLater()
         return str(path)
 
     # Showing
 
-    def _run_of(self, record: Path) -> _Run | None:
+    def _run_of(self, record: Path) -> ListedRun | None:
         same = (run for run in self._runs if Path(run.review.result.files.get("record", "")) == Path(record))
         return next(same, None)
 
-    def _show(self, run: _Run | None) -> None:
+    def _show(self, run: ListedRun | None) -> None:
         self._shown = run
-        box = self.controls.run
-        box.clear()
-        box.addItems([run.title for run in self._runs])
-        box.setCurrentIndex(-1 if run is None else self._runs.index(run))
+        self.controls.show_runs([run.title for run in self._runs], -1 if run is None else self._runs.index(run))
         self._pages.setCurrentIndex(0 if run is None else 1)
-        table = None if run is None else run.review.table
+        table = None if run is None else run.table
         self.positions.set_table(table)
         self._set_overlay_table(table)
         self.model.show_table(table, math.nan if run is None else run.review.metres_per_pixel)
@@ -176,32 +172,30 @@ class GcpDock(QgsDockWidget):
         else:
             self.controls.show_model(run.review.model)
             self.controls.exports[".geojson"].setEnabled(bool(run.review.table.reference_grid.crs))
-            if is_slow(run.review.result, run.review.model):
-                self._prepare(run, run.review.model)
         self._refresh_state()
-        self.run_shown.emit(self.review)
 
     def _refresh(self) -> None:
         """After an edit: residuals, figures, overlay."""
         if self._shown is not None:
-            self.model.follow(self._shown.review.table)
-            self._set_overlay_table(self._shown.review.table)
+            table = self._shown.table
+            self.model.follow(table)
+            self._set_overlay_table(table)
         self._refresh_state()
 
     def _refresh_state(self) -> None:
-        review, controls = self.review, self.controls
-        is_fitting = self._fitting is not None
-        self.model.is_editable = not is_fitting
-        controls.model.setEnabled(not is_fitting)
-        if review is None:
-            controls.figures.clear()
+        run, controls = self._shown, self.controls
+        if run is None:
+            controls.show_figures(("", ""))
             controls.show_problem("")
             return
-        controls.figures.setText("Fitting the thin-plate spline …" if is_fitting else figures_text(review))
+        review, is_fitting = run.review, run.is_fitting
+        can_write = not review.problem and not is_fitting
+        controls.show_figures(("Fitting …", "") if is_fitting else figures_texts(review))
         controls.show_problem(review.problem)
+        controls.model.setEnabled(not is_fitting)
         controls.reset.setEnabled(review.is_changed and not is_fitting)
-        can_apply = review.is_changed and not review.problem and not is_fitting and not self._is_busy
-        controls.apply.setEnabled(can_apply)
+        controls.apply.setEnabled(can_write and review.is_changed and not self._is_busy)
+        controls.export.setEnabled(can_write)
 
     def _set_overlay_table(self, table: Any | None) -> None:
         if self.overlay is not None:
@@ -210,57 +204,36 @@ class GcpDock(QgsDockWidget):
     # Editing
 
     def _switch(self, rows: Rows, enabled: bool) -> None:
-        if self._shown is not None and self._fitting is None:
-            self._shown.review.set_enabled(rows, enabled)
-            self._refresh()
+        run = self._shown
+        if run is not None:
+            flags = run.enabled.copy()
+            flags[rows] = enabled
+            self._ask(run, flags, run.wanted.model if run.wanted else run.review.model)
 
     def _on_model(self, name: str) -> None:
         run = self._shown
-        if run is None or self._fitting is not None or name == run.review.model:
-            return
-        if is_slow(run.review.result, name):
-            self._prepare(run, name)
-        else:
-            run.review.choose_model(name)
-        self._refresh()
+        if run is not None and not run.is_fitting and name != run.review.model:
+            self._ask(run, run.enabled, name)
 
     def _on_reset(self) -> None:
         run = self._shown
-        if run is None or self._fitting is not None:
-            return
-        run.review.reset()
-        self.controls.show_model(run.review.model)
-        if is_slow(run.review.result, run.review.model):
-            self._prepare(run, run.review.model)
-        self._refresh()
-
-    def _prepare(self, run: _Run, model: str) -> None:
-        """Fit a slow model beside the interface; until then nothing can be edited."""
-        if self._fitting is not None:
-            return
-        result, enabled = run.review.result, run.review.table.enabled.copy()
-
-        def work(_reporter: Reporter) -> Review:
-            return prepared(result, model, enabled)
-
-        task = BackgroundTask("Fitting the thin-plate spline", work)
-        task.done.connect(lambda task: self._on_prepared(task, run))
-        self._fitting = task
-        QgsApplication.taskManager().addTask(task)
-
-    def _on_prepared(self, task: BackgroundTask, run: _Run) -> None:
-        if sip.isdeleted(self) or task is not self._fitting:
-            return
-        self._fitting = None
-        if task.result is not None:
-            run.review = task.result
-        if run is self._shown:
+        if run is not None and not run.is_fitting:
+            run.review.reset()
             self.controls.show_model(run.review.model)
-        elif self._shown is not None and is_slow(self._shown.review.result, self._shown.review.model):
-            self._prepare(self._shown, self._shown.review.model)
+            self._refresh()
+
+    def _ask(self, run: ListedRun, enabled: Flags, model: str) -> None:
+        self.refits.ask(run, Wanted(enabled, model))
         self._refresh()
-        if task.error is not None:
-            self.controls.show_problem(str(task.error))
+
+    def _on_fitted(self, run: ListedRun, error: str) -> None:
+        if run is not self._shown:
+            return
+        if not run.is_fitting:
+            self.controls.show_model(run.review.model)
+        self._refresh()
+        if error:
+            self.controls.show_problem(error)
 
     def _on_apply(self) -> None:
         if self._shown is not None and not self._shown.review.problem:
@@ -272,8 +245,11 @@ class GcpDock(QgsDockWidget):
         result, table = self._shown.review.result, self._shown.review.table
         folder = Path(result.job.output.directory or ".")
         path = self.ask_path(str(folder / (Path(FILES["points"]).stem + suffix)), suffix)
+        while path and Path(path).suffix.lower() != suffix:
+            path += suffix
+            if os.path.lexists(path):  # the user was asked about another name
+                path = self.ask_path(path, suffix)
         if path:
-            path = path if Path(path).suffix.lower() == suffix else path + suffix
             self.export_requested.emit(table, result.job, path)
 
     # Table and map
@@ -316,16 +292,14 @@ class GcpDock(QgsDockWidget):
 
     def _on_pick_toggled(self, is_on: bool) -> None:
         if is_on:
-            self._earlier_tool = self._canvas.mapTool()
-            self._canvas.setMapTool(self.pick_tool)
-            return
-        earlier, self._earlier_tool = self._earlier_tool, None
-        if self._canvas.mapTool() is not self.pick_tool:
-            return  # another tool was chosen
-        if earlier is not None and not sip.isdeleted(earlier):
-            self._canvas.setMapTool(earlier)
+            self.pick_tool.take_canvas()
         else:
-            self._canvas.unsetMapTool(self.pick_tool)
+            self.pick_tool.give_canvas_back()
+
+    def _on_pick_left(self) -> None:
+        """Another tool is on its way: the canvas is not ours to give any more."""
+        with QSignalBlocker(self.controls.pick):
+            self.controls.pick.setChecked(False)
 
     def _on_visibility(self, is_visible: bool) -> None:
         if self.overlay is not None:

@@ -1,4 +1,4 @@
-"""The line of figures above the GCP table."""
+"""The figures above the GCP table."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ TOOLTIP = (
 )
 
 
-def figures_text(review: Review) -> str:
-    """Fit and check RMSE with what they were before the edits, and how many points take part."""
-    table, before = review.table, review.result.assessment.figures
-    scale = review.metres_per_pixel
-    parts = []
-    for title, role, now, was in (
-        ("Fit", GCP, review.fit, before.rmse_fit),
-        ("Check", CHECK, review.check, before.rmse_check),
-    ):
-        total = int((table.role == role).sum())
-        noun = "GCP" if role == GCP else "check point"
-        parts.append(f"{title} RMSE {_length(now, scale)}{_was(review, was)}, {_counted(now.count, total, noun)}")
-    # The line may only break between the two: no number leaves its unit.
-    return "  ·  ".join(part.replace(" ", "\u00a0") for part in parts)
+def figures_texts(review: Review) -> tuple[str, str]:
+    """Two lines, of the fit and of the check: RMSE, what it was before the edits, how many points take part.
+
+    Where the points fix no transform there is no RMSE.
+    """
+    before = review.result.assessment.figures
+    return (
+        f"Fit RMSE {_rmse(review, review.fit, before.rmse_fit)}, {_counted(review, review.fit, GCP)}",
+        f"Check RMSE {_rmse(review, review.check, before.rmse_check)}, {_counted(review, review.check, CHECK)}",
+    )
+
+
+def _rmse(review: Review, now: Summary, before: float) -> str:
+    if review.problem:
+        return "–"
+    was = f", was {before:.2f}" if review.is_changed and math.isfinite(before) else ""
+    return _length(now, review.metres_per_pixel) + was
 
 
 def _length(summary: Summary, metres_per_pixel: float) -> str:
@@ -43,10 +46,8 @@ def _sensible(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _was(review: Review, before: float) -> str:
-    return f", was {before:.2f} px" if review.is_changed and math.isfinite(before) else ""
-
-
-def _counted(count: int, total: int, noun: str) -> str:
-    number = f"{count}" if count == total else f"{count} of {total}"
+def _counted(review: Review, now: Summary, role: str) -> str:
+    total = int((review.table.role == role).sum())
+    number = f"{now.count}" if now.count == total else f"{now.count} of {total}"
+    noun = "GCP" if role == GCP else "check point"
     return f"{number} {noun}" + ("" if total == 1 else "s")

@@ -13,6 +13,7 @@ from sarto.core.contract import (
     GcpTable,
     Grid,
     LayerSource,
+    ModelOptions,
     OutputOptions,
     RegisterJob,
     RegisterResult,
@@ -34,7 +35,13 @@ def wkt(epsg: int) -> str:
 def make_review(tmp_path):
     """make_review(count, crs=…, model=…, name=…): every tenth point off, every fourth a check point."""
 
-    def make(count: int = 40, epsg: int = 32632, model: str = "affine", name: str = "run") -> Review:
+    def make(
+        count: int = 40,
+        epsg: int = 32632,
+        model: str = "affine",
+        name: str = "run",
+        smoothing: float = ModelOptions.smoothing,
+    ) -> Review:
         rng = np.random.default_rng(7)
         if epsg:
             grid = Grid(SIDE, SIDE, (500_000.0, 10.0, 0.0, 5_500_000.0, 0.0, -10.0), wkt(epsg))
@@ -46,14 +53,17 @@ def make_review(tmp_path):
             rng.random(count), np.full((count, 2), np.nan), np.arange(count) % 10 != 0,
             np.where(np.arange(count) % 4 == 3, "check", "gcp"),
         )  # fmt: skip
-        transform, table = refit(table, model)
+        transform, table = refit(table, model, smoothing)
         fit, check = (summary(table.residual_px, table.used(role)) for role in ("gcp", "check"))
         figures = Figures(
             count, fit.count, check.count, count, fit.rmse, check.rmse, check.ce90, fit.rmse, 0.8, 1.0, 0.3, 0.1,
             0.5, 0.99, grid.gsd,
         )  # fmt: skip
         job = RegisterJob(
-            LayerSource("optical.tif"), LayerSource("sar.tif"), output=OutputOptions(directory=str(tmp_path))
+            LayerSource("optical.tif"),
+            LayerSource("sar.tif"),
+            output=OutputOptions(directory=str(tmp_path)),
+            model=ModelOptions(smoothing=smoothing),
         )
         return Review(
             RegisterResult(

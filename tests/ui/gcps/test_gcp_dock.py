@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsPointXY, QgsRectangle
 from qgis.gui import QgsMapToolPan
-from qgis.PyQt.QtCore import QPoint, Qt
+from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QStyle, QStyleOptionComboBox
 from sarto.core.geometry import refit, summary
 from sarto.core.pipeline import Review
 from sarto.ui.gcps import GcpDock
-from sarto.ui.gcps.columns import NUMBER, ON, RESIDUAL_PX
+from sarto.ui.gcps.columns import NONE, NUMBER, ON, RESIDUAL_M, RESIDUAL_PX
 from sarto.ui.gcps.filtering import CHECKS
 
 LEFT = Qt.MouseButton.LeftButton
@@ -54,15 +56,24 @@ def pixel_of(dock, row):
 
 
 def wait_fitted(dock, qtbot):
-    qtbot.waitUntil(lambda: dock._fitting is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock._shown.is_fitting, timeout=60_000)
+
+
+def figures(dock):
+    return "\n".join(dock.controls.figures.lines)
+
+
+def choose_model(dock, name):
+    box = dock.controls.model
+    box.setCurrentIndex(box.findData(name))
+    box.activated.emit(box.currentIndex())
 
 
 def test_empty_dock_says_what_to_do(dock, qtbot, review):
     assert "Register a SAR layer" in dock.widget().currentWidget().text()
     assert dock.review is None
-    with qtbot.waitSignal(dock.run_shown) as caught:
-        dock.show_run(review, "one")
-    assert caught.args == [review]
+    dock.show_run(review, "one")
+    assert dock.review is review
     assert dock.model.rowCount() == 40
     dock.clear()
     assert dock.model.rowCount() == 0
@@ -87,23 +98,23 @@ def test_runs_are_listed_once_and_can_be_changed(dock, make_review, tmp_path):
 
 def test_a_click_on_the_tick_refits(dock, review):
     dock.show_run(review, "one")
-    before = dock.controls.figures.text()
+    before = figures(dock)
     line = dock.model.line_of(5)
     click_cell(dock, line, ON)
     expected = refit(review.result.gcps.with_columns(enabled=on(dock)), "affine")[1]
     assert not on(dock)[5]
     shown = [dock.model.data(dock.model.index(i, RESIDUAL_PX)) for i in range(40)]
     assert shown == [f"{value:.2f}" for value in expected.residual_length_px]
-    text = dock.controls.figures.text().replace("\u00a0", " ")
+    text = figures(dock)
     assert text != before
     rmse = summary(expected.residual_px, expected.used("gcp")).rmse
     assert 0.1 < rmse < 1
     assert f"Fit RMSE {rmse:.2f} px ({10 * rmse:.2f} m), was " in text
-    assert f"was {review.result.assessment.figures.rmse_fit:.2f} px, 25 of 30 GCPs" in text
+    assert f"was {review.result.assessment.figures.rmse_fit:.2f}, 25 of 30 GCPs" in text
     assert "10 check points" in text
     assert dock.controls.apply.isEnabled()
     click_cell(dock, line, ON)
-    assert dock.controls.figures.text() == before
+    assert figures(dock) == before
     assert not dock.controls.apply.isEnabled()
 
 
@@ -151,8 +162,16 @@ def test_too_few_gcps_are_said_clearly(dock, review, qtbot):
     assert dock.controls.problem.isVisible()
     assert "GCPs" in dock.controls.problem.text()
     assert not dock.controls.apply.isEnabled()
+    assert not dock.controls.export.isEnabled()
+    residuals = {dock.model.data(dock.model.index(i, c)) for i in range(40) for c in (RESIDUAL_PX, RESIDUAL_M)}
+    assert residuals == {NONE}
+    assert dock.controls.figures.lines == ("Fit RMSE –, 0 of 30 GCPs", "Check RMSE –, 0 of 10 check points")
+    dock.view.switch_requested.emit(np.array([1, 3]), True)  # a GCP and a check point do not suffice, either
+    assert "Check RMSE –" in figures(dock)
     dock.controls.reset.click()
     assert not dock.controls.problem.isVisible()
+    assert dock.controls.export.isEnabled()
+    assert dock.model.data(dock.model.index(1, RESIDUAL_PX)) != NONE
     assert (on(dock) == review.result.gcps.enabled).all()
 
 
@@ -179,31 +198,116 @@ def test_a_large_spline_is_fitted_beside_the_interface(dock, make_review, qtbot)
     review = make_review(2000)
     dock.show_run(review, "one")
     dock.view.switch_requested.emit(np.array([5, 6]), False)
-    box = dock.controls.model
-    box.setCurrentIndex(box.findData("tps"))
     started = time.perf_counter()
-    box.activated.emit(box.currentIndex())
+    choose_model(dock, "tps")
+    dock.view.switch_requested.emit(np.array([8]), False)
+    dock.view.switch_requested.emit(np.array([5, 9]), True)
     assert time.perf_counter() - started < 0.2
-    assert "Fitting" in dock.controls.figures.text()
-    dock.view.switch_requested.emit(np.array([8]), False)  # has to wait
+    assert "Fitting" in figures(dock)
+    controls = dock.controls
+    for control in (controls.model, controls.reset, controls.apply, controls.export):
+        assert not control.isEnabled()
+    assert (on(dock)[[5, 6, 8]] == [False, False, True]).all()  # not yet
+    shown = [dock.model.data(dock.model.index(row, ON), Qt.ItemDataRole.CheckStateRole) for row in (5, 6, 8)]
+    assert shown == [Qt.CheckState.Checked, Qt.CheckState.Unchecked, Qt.CheckState.Unchecked]
     wait_fitted(dock, qtbot)
     assert dock.review.model == "tps"
-    assert on(dock)[8]
-    assert not on(dock)[[5, 6]].any()
-    assert "was" in dock.controls.figures.text()
+    assert controls.model.isEnabled()
+    assert (on(dock)[[5, 6, 8, 9]] == [True, False, False, True]).all()
+    expected = refit(review.result.gcps.with_columns(enabled=on(dock)), "tps")[1]
+    np.testing.assert_allclose(dock.review.table.residual_px, expected.residual_px, atol=1e-3)
+    assert "was" in figures(dock)
+    for row in (8, 10, 11):  # by now it is quick
+        dock.view.switch_requested.emit(np.array([row]), not on(dock)[row])
+        wait_fitted(dock, qtbot)
     started = time.perf_counter()
-    dock.view.switch_requested.emit(np.array([8]), False)
+    dock.view.switch_requested.emit(np.array([12]), False)
     assert time.perf_counter() - started < 0.2
-    assert not on(dock)[8]
-    dock.controls.reset.click()
-    assert (dock.review.model, box.currentData()) == ("affine", "affine")
+    assert not on(dock)[12]
+    controls.reset.click()
+    assert (dock.review.model, controls.model.currentData()) == ("affine", "affine")
+
+
+def slow_review(review, seconds=0.15):
+    """A review whose fits take their time, as those of thousands of GCPs or without smoothing do."""
+
+    class Slow(type(review)):
+        def _refit(self, enabled):
+            if self._differs(enabled):
+                fits.append(threading.current_thread() is threading.main_thread())
+                time.sleep(seconds)
+            super()._refit(enabled)
+
+    fits: list[bool] = []
+    review.__class__ = Slow
+    return review, fits
+
+
+def test_what_takes_long_once_is_done_beside_the_interface(dock, make_review, qtbot):
+    review, in_main_thread = slow_review(make_review(40))
+    dock.show_run(review, "one")
+    for row in (1, 2, 3, 4):
+        dock.view.switch_requested.emit(np.array([row]), False)
+    assert in_main_thread[0]
+    wait_fitted(dock, qtbot)
+    assert not on(dock)[[1, 2, 3, 4]].any()
+    assert not any(in_main_thread[1:])
+    assert len(in_main_thread) <= 3  # 3 and 4 were asked for while 2 was fitted
+    dock.view.switch_requested.emit(np.array([1, 2, 3, 4]), True)  # the run as it was: nothing is computed
+    wait_fitted(dock, qtbot)
+    assert not dock.review.is_changed
+    dock.view.switch_requested.emit(np.array([1]), False)
+    wait_fitted(dock, qtbot)
+    assert not in_main_thread[-1]
+
+
+def test_a_spline_without_smoothing_does_not_block(dock, make_review, qtbot):
+    review = make_review(2500, model="tps", smoothing=0.0)
+    dock.show_run(review, "one")
+    for row in (1, 2, 3):
+        started = time.perf_counter()
+        dock.view.switch_requested.emit(np.array([row]), False)
+        assert time.perf_counter() - started < 0.15
+        wait_fitted(dock, qtbot)
+    assert not on(dock)[[1, 2, 3]].any()
+
+
+def test_another_run_can_be_edited_meanwhile(dock, make_review, qtbot):
+    slow, fast = slow_review(make_review(40, name="a"), 0.5)[0], make_review(40, name="b")
+    dock.show_run(slow, "slow")
+    dock.view.switch_requested.emit(np.array([1]), False)
+    dock.view.switch_requested.emit(np.array([2]), False)
+    run = dock._shown
+    assert run.is_fitting
+    dock.show_run(fast, "fast")
+    assert "Fitting" not in figures(dock)
+    assert dock.controls.model.isEnabled()
+    dock.view.switch_requested.emit(np.array([3]), False)
+    assert not fast.table.enabled[3]
+    qtbot.waitUntil(lambda: not run.is_fitting, timeout=10_000)
+    assert not run.review.table.enabled[[1, 2]].any()
+    assert dock.review is fast
+
+
+def test_what_was_fitted_for_a_replaced_run_is_dropped(dock, make_review, qtbot):
+    review = slow_review(make_review(40))[0]
+    dock.show_run(review, "one")
+    dock.view.switch_requested.emit(np.array([1]), False)
+    dock.view.switch_requested.emit(np.array([2]), False)
+    again = Review(review.result)
+    dock.show_run(again, "again")
+    with qtbot.waitSignal(dock.refits.fitted, timeout=10_000):
+        pass
+    assert dock.review is again
+    assert not again.is_changed
 
 
 def test_shut_down_waits_for_the_spline(canvas, make_review, qtbot):
     dock = GcpDock(canvas)
     qtbot.addWidget(dock)
     dock.show_run(make_review(1500), "one")
-    dock._prepare(dock._shown, "tps")
+    choose_model(dock, "tps")
+    dock.shut_down()
     dock.shut_down()
     qtbot.waitUntil(lambda: QgsApplication.taskManager().countActiveTasks() == 0, timeout=10_000)
 
@@ -341,6 +445,49 @@ def test_export_asks_for_a_path(dock, review, qtbot, tmp_path, monkeypatch, suff
         dock.controls.exports[suffix].trigger()
 
 
+@pytest.mark.parametrize("is_agreed", [True, False])
+def test_the_dialog_asks_about_the_file_that_is_written(dock, review, qtbot, tmp_path, is_agreed):
+    """The name was typed without its suffix."""
+    (tmp_path / "mine.points").write_text("precious")
+    asked, written = [], []
+    dock.export_requested.connect(lambda _table, _job, path: written.append(path))
+
+    def type_name():
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, QFileDialog)
+        dialog.findChild(QLineEdit, "fileNameEdit").setText("mine")
+        QTimer.singleShot(50, answer)
+        QTest.keyClick(dialog, Qt.Key.Key_Return)
+        if not is_agreed:
+            dialog.reject()
+
+    def answer():
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox):
+            asked.append(box.text())
+            kinds = QMessageBox.StandardButton
+            box.button(kinds.Yes if is_agreed else kinds.No).click()
+
+    dock.show_run(review, "one")
+    QTimer.singleShot(50, type_name)
+    dock.controls.exports[".points"].trigger()
+    assert len(asked) == 1
+    assert "mine.points" in asked[0]
+    assert written == ([str(tmp_path / "mine.points")] if is_agreed else [])
+    assert (tmp_path / "mine.points").read_text() == "precious"
+
+
+def test_a_name_with_another_suffix_is_asked_about_once_more(dock, review, tmp_path, monkeypatch):
+    (tmp_path / "mine.txt.csv").write_text("precious")
+    answers, asked, written = [str(tmp_path / "mine.txt"), ""], [], []
+    dock.export_requested.connect(lambda _table, _job, path: written.append(path))
+    monkeypatch.setattr(dock, "ask_path", lambda name, _suffix: (asked.append(name), answers.pop(0))[1])
+    dock.show_run(review, "one")
+    dock.controls.exports[".csv"].trigger()
+    assert asked[1] == str(tmp_path / "mine.txt.csv")
+    assert written == []
+
+
 def test_geojson_needs_a_crs(dock, make_review):
     dock.show_run(make_review(20, epsg=0), "one")
     assert not dock.controls.exports[".geojson"].isEnabled()
@@ -361,6 +508,49 @@ def test_every_control_has_a_tooltip_and_the_order_is_that_of_reading(dock, revi
     assert places == sorted(places)
 
 
+@pytest.fixture
+def font_size(qgis_app):
+    """font_size(points): of all widgets made from now on."""
+    before = QApplication.font()
+
+    def use(points):
+        font = QApplication.font()
+        font.setPointSize(points)
+        QApplication.setFont(font)
+
+    yield use
+    QApplication.setFont(before)
+
+
+@pytest.mark.parametrize("points", [9, 10])
+def test_a_low_and_narrow_dock_shows_all_controls_and_some_rows(canvas, make_review, qtbot, font_size, points):
+    """As at 1366 × 768, beside the other dock."""
+    font_size(points)
+    dock = GcpDock(canvas)
+    qtbot.addWidget(dock)
+    dock.show()
+    dock.show_run(make_review(2000, model="similarity"), "sample_sar → sample_optical, trusted")
+    dock.view.switch_requested.emit(np.array([1, 2]), False)
+    dock.resize(730, 230)
+    qtbot.wait(50)
+    controls = dock.controls
+    assert (dock.width(), dock.height()) == (730, 230)
+    assert controls.figures.text() == figures(dock)
+    assert dock.view.viewport().height() >= 4 * dock.view.verticalHeader().defaultSectionSize()
+    box = controls.model
+    texts = [box.itemText(i) for i in range(box.count())]
+    assert "Similarity" in texts
+    assert "Similarity (shift, rotation, scale)" in box.toolTip()
+    assert "sample_sar → sample_optical, trusted" in controls.run.toolTip()
+    option, part = QStyleOptionComboBox(), QStyle.SubControl.SC_ComboBoxEditField
+    option.initFrom(box)
+    room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width()
+    assert max(map(box.fontMetrics().horizontalAdvance, texts)) <= room
+    for button in (controls.reset, controls.apply, controls.export, controls.pick):
+        assert button.width() >= button.sizeHint().width()
+    dock.shut_down()
+
+
 def test_no_text_of_the_table_is_cut_off(dock, make_review):
     dock.show_run(make_review(2000), "one")
     metrics, model = dock.view.fontMetrics(), dock.model
@@ -375,6 +565,7 @@ def test_nothing_is_left_on_the_canvas(canvas, qtbot, review):
     qtbot.addWidget(dock)
     dock.show_run(review, "one")
     dock.controls.pick.click()
+    tool = dock.pick_tool
     dock.shut_down()
     assert len(canvas.scene().items()) == before
-    assert canvas.mapTool() is not dock.pick_tool
+    assert canvas.mapTool() is not tool
