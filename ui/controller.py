@@ -65,6 +65,7 @@ class Controller(QObject):
     def _connect(self) -> None:
         self.dock.run_requested.connect(self.register)
         self.dock.cancel_requested.connect(self.cancel)
+        self.dock.waiting_cancel_requested.connect(self.cancel_waiting)
         self.dock.engine_settings_requested.connect(self.set_engine)
         self.table.apply_requested.connect(self.apply)
         self.table.export_requested.connect(self.export)
@@ -125,6 +126,11 @@ class Controller(QObject):
         """Cancel the run in work."""
         if self.queue.running is not None:
             self.queue.cancel(self.queue.running)
+
+    def cancel_waiting(self) -> None:
+        """Take back the run that was queued last."""
+        if self.queue.waiting:
+            self.queue.cancel(self.queue.waiting[-1])
 
     def set_engine(self) -> None:
         """Let the user choose the engine's Python."""

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -25,37 +26,36 @@ pytestmark = [
 LIMIT = 90_000  # ms, for a run on a busy machine
 
 
+MARK = f"SARTO_TEST_MARK={uuid.uuid4().hex}"  # in the environment of all processes that these tests start
+
+
 def workers() -> list[int]:
-    """Our worker processes, children of this process or orphaned."""
+    """The worker processes of these tests, orphaned ones too."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
-        except (OSError, IndexError):
+            is_worker = b"core/worker/__main__.py" in (entry / "cmdline").read_bytes()
+            if is_worker and MARK.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except (OSError, ValueError):
             continue
-        ours = state[1] in (str(os.getpid()), "1")
-        if ours and state[0] != "Z" and any(w.endswith(b"core/worker/__main__.py") for w in words):
-            found.append(int(entry.name))
     return found
 
 
-def scratch_folders() -> set[str]:
-    return {p.name for p in Path(tempfile.gettempdir()).glob("sarto-*")}
-
-
 @pytest.fixture
-def plugin(qgis_iface, qgis_new_project, monkeypatch):
+def plugin(qgis_iface, qgis_new_project, monkeypatch, tmp_path):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv(*MARK.split("="))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     remember_engine(sys.executable)
-    before = scratch_folders()
     plugin = classFactory(qgis_iface)
     plugin.initGui()
     yield plugin
     plugin.unload()
     QgsApplication.processEvents()
     assert workers() == []
-    assert scratch_folders() <= before
+    assert list((tmp_path / "tmp").glob("sarto-*")) == []
 
 
 @pytest.fixture
@@ -113,6 +113,7 @@ def test_a_run_from_click_to_layers(ready, qtbot, sample_scene, qgis_iface) -> N
     assert [o for o, _ in stages] == sorted(o for o, _ in stages)
     assert "Starting the engine" in {s for _, s in stages}
     assert dock.run_row.run_button.text() == "Register"
+    assert control._pair_of(aligned) is not None  # so that they can be compared
     bar = qgis_iface.messageBar()
     assert "trusted" in bar.currentItem().text()
     assert sample_scene.fingerprint() == before
@@ -205,7 +206,22 @@ def test_two_runs_queue(ready, qtbot) -> None:
     qtbot.wait(300)
     folders = [Path(t.result.result.job.output.directory).name for t in (first, second)]
     assert folders == ["sample_sar_aligned", "sample_sar_aligned_2"]
-    assert len(groups()) == 2
+    name = "sample_sar → sample_optical: trusted"
+    assert sorted(groups()) == [name, f"{name} (2)"]
+
+
+def test_a_waiting_run_is_taken_back(ready, qtbot) -> None:
+    control, dock = ready
+    first = start(control, dock, qtbot)
+    dock.run_row.queue_button.click()
+    assert len(control.queue.waiting) == 1
+    dock.waiting_cancel_requested.emit()
+    assert control.queue.waiting == ()
+    assert control.queue.running is first
+    with qtbot.waitSignal(first.done, timeout=LIMIT):
+        pass
+    qtbot.wait(300)
+    assert len(groups()) == 1
 
 
 def test_error_is_shown_before_the_run(ready, qtbot, tmp_path, sample_scene) -> None:
@@ -239,7 +255,8 @@ def test_points_are_edited_applied_and_exported(ready, qtbot, tmp_path) -> None:
         pass
     qtbot.wait(300)
     assert again.error is None
-    assert len(groups()) == 2
+    assert sorted(groups())[0] == "sample_sar → sample_optical, edited: trusted"
+    assert QgsProject.instance().mapLayersByName("sample_sar (aligned, edited)")
     result = again.result.result
     assert any("switched off by hand" in note for note in result.notes)
     assert Path(task.result.result.files["aligned"]).read_bytes() == first
@@ -263,3 +280,29 @@ def test_a_saved_project_shows_its_points_again(ready, qtbot, tmp_path, qgis_ifa
     control._follow_layer(layer)
     qtbot.waitUntil(lambda: control.table.review is not None, timeout=10_000)
     assert len(control.table.review.table) == count
+
+
+def test_the_optical_layer_is_found_however_its_path_is_written(plugin, sample_scene, tmp_path, qtbot) -> None:
+    optical = f"{sample_scene.optical.parent}/./{sample_scene.optical.name}"
+    for path in (optical, str(sample_scene.sar)):
+        QgsProject.instance().addMapLayer(QgsRasterLayer(path, Path(path).stem))
+    plugin.show_dock()
+    control = plugin.controller
+    control.dock.output.folder = str(tmp_path / "results")
+    qtbot.waitUntil(lambda: control.dock.run_row.is_ready, timeout=10_000)
+    finish(control, control.dock, qtbot)
+    aligned = next(
+        x for x in QgsProject.instance().mapLayers().values() if x.customProperty("sarto/role") == "aligned"
+    )
+    assert control._pair_of(aligned) is not None
+
+
+def test_a_click_on_a_layer_does_not_undo_edits(ready, qtbot) -> None:
+    control, dock = ready
+    finish(control, dock, qtbot)
+    table = control.table
+    table.model.setData(table.model.index(3, 0), 0, 10)
+    layer = next(x for x in QgsProject.instance().mapLayers().values() if x.customProperty("sarto/role") == "gcps")
+    control._follow_layer(layer)
+    qtbot.wait(300)
+    assert table.review.is_changed
