@@ -151,7 +151,7 @@ def test_the_windows_work_with_pyqt6(pyqt6):
         ),
         ("compare/tool.py", "event.modifiers() & Qt.K", "int(event.modifiers()) & Qt.K", "int() argument"),
         ("compare/overlay.py", "painter.translate(self.line,", "painter.translate(str(self.line),", "translate("),
-        ("dock/tones.py", "QPalette.ColorRole.Window", "QPalette.Background", "no QPalette.Background"),
+        ("theme.py", "QPalette.ColorRole.Window", "QPalette.Background", "no QPalette.Background"),
     ],
 )
 def test_the_walk_finds_what_does_not_work(pyqt6, tmp_path, name, good, bad, words):
