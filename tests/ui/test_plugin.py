@@ -124,8 +124,9 @@ def test_cancel_at_each_stage(ready, qtbot, stage, tmp_path) -> None:
     """Small scenes have nothing to refine, so that stage does not come."""
     control, dock = ready
     task = start(control, dock, qtbot)
-    with qtbot.waitSignal(task.progressed, timeout=LIMIT, check_params_cb=lambda p: p.stage == stage):
-        pass
+    if stage != STAGES[0][0]:  # which has begun already
+        with qtbot.waitSignal(task.progressed, timeout=LIMIT, check_params_cb=lambda p: p.stage == stage):
+            pass
     started = time.monotonic()
     with qtbot.waitSignal(task.done, timeout=10_000):
         dock.run_row.run_button.click()
