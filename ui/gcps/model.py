@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qgis.PyQt.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QGuiApplication, QPalette
+from qgis.PyQt.QtGui import QBrush, QColor
 
 from ...core.contract import GcpTable
 from .columns import COLUMNS, NUMBER, ON, ROLE, ColumnValues
 from .filtering import RowFilter
 
 Rows = npt.NDArray[np.intp]
+
+SWITCHED_OFF = "#828282"
+"""Grey that is read on white and on black: dark themes give no colour of their own for disabled text."""
 
 # Made once: Qt asks for the flags of every cell when all rows are selected.
 SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
@@ -156,7 +159,7 @@ class GcpTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole and column not in (ON, ROLE):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ForegroundRole and not self._values.is_on(row):
-            return QGuiApplication.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
+            return QBrush(QColor(SWITCHED_OFF))
         if role == Qt.ItemDataRole.ToolTipRole:
             return COLUMNS[column].tooltip
         return None
