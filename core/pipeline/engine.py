@@ -47,7 +47,7 @@ def _checked(worker: WorkerClient, reporter: Reporter) -> str:
             f"Install with '{worker.python} -m pip install {' '.join(missing)}', or choose another Python.",
         )
     torch = tuple(int(number) for number in re.findall(r"\d+", str(found["torch"]))[:2])
-    if torch < OLDEST_TORCH:
+    if torch and torch < OLDEST_TORCH:
         raise EngineError(
             f"The engine's Python '{worker.python}' has torch {found['torch']}; at least 2.2 is needed.",
             f"Update it with '{worker.python} -m pip install --upgrade torch', or choose another Python.",

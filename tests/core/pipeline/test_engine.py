@@ -7,13 +7,21 @@ import sys
 import pytest
 from sarto.core.contract import EngineError, LayerSource, RegisterJob
 from sarto.core.pipeline import check_engine, register_in_worker
-from sarto.core.worker import WorkerClient
+from sarto.core.worker import WorkerClient, environment
 
 
 def test_what_it_consists_of_is_said() -> None:
     said = check_engine(sys.executable)
     assert "torch" in said
     assert "opencv" in said
+
+
+def test_packages_without_metadata_count(monkeypatch) -> None:
+    """Debian's OpenCV is a module that pip knows nothing of."""
+    monkeypatch.setattr(environment, "_version", lambda _distribution: "")
+    assert environment.versions()["opencv"] == "of the system"
+    monkeypatch.setattr(environment, "find_spec", lambda _name: None)
+    assert set(environment.versions()) == {"python"}
 
 
 @pytest.mark.parametrize(
