@@ -181,18 +181,21 @@ class Controller(QObject):
     def _conclude(self, task: BackgroundTask, job: RegisterJob, project: int, expected_seconds: float) -> None:
         if not self._is_open:
             return
+        self._promised.discard(job.output.directory)
         if task.result is None:
             self.dock.release_folder(job.output.directory)
         if project != self._project:
             return  # its layers belong to a project that is closed
-        self._promised.discard(job.output.directory)
         if job.output.directory == self._being_applied:
             self.table.set_busy(False)
         if task.error is not None:
-            self.dock.show_problem(task.error)
+            self.dock.show_problem(task.error, job)
             self._message(f"{job.moving.label}: {task.error}", Qgis.MessageLevel.Critical)
         elif task.was_cancelled:
             self._message(f"{job.moving.label}: cancelled, nothing was written.", Qgis.MessageLevel.Info, 5)
+        elif task.came_too_late:
+            text = f"{job.moving.label}: cancelled too late, the results are in {job.output.directory}."
+            self._message(text, Qgis.MessageLevel.Info)
         else:
             remember(expected_seconds, task.result.result.seconds)
             one_by_one(self._showing(task.result), lambda: self._is_open and project == self._project)

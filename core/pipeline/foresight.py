@@ -88,7 +88,7 @@ class Overall:
 
     def __init__(self, expected_seconds: float = math.nan) -> None:
         self._expected = expected_seconds
-        self._started = time.monotonic()
+        self._started = math.nan  # at the first progress: a run may have waited for others
         self._overall = 0.0
         self._starts: dict[str, tuple[float, float]] = {}
         start = 0.0
@@ -98,6 +98,8 @@ class Overall:
 
     def update(self, stage: str, fraction: float) -> tuple[float, float]:
         """(share of the whole 0…1, seconds left or NaN) after progress `fraction` within `stage`."""
+        if math.isnan(self._started):
+            self._started = time.monotonic()
         if stage in self._starts:
             start, share = self._starts[stage]
             self._overall = max(self._overall, min(1.0, start + share * fraction))

@@ -140,6 +140,20 @@ def test_cancel_at_each_stage(ready, qtbot, stage, tmp_path) -> None:
     assert control.queue.running is None
 
 
+def test_a_cancel_at_the_very_end_adds_no_layers(ready, qtbot, tmp_path, qgis_iface) -> None:
+    """The files are whole and stay; the project is left as it was, and the folder is named."""
+    control, dock = ready
+    task = start(control, dock, qtbot)
+    real = task._work
+    task._work = lambda reporter: (real(reporter), task.cancel())[0]
+    with qtbot.waitSignal(task.done, timeout=LIMIT):
+        pass
+    qtbot.wait(300)
+    assert groups() == []
+    assert (tmp_path / "results" / "sample_sar_aligned" / "aligned.tif").is_file()
+    assert "cancelled too late" in str(qgis_iface.messageBar().messages)
+
+
 def test_killed_worker(ready, qtbot, tmp_path) -> None:
     control, dock = ready
     task = start(control, dock, qtbot)

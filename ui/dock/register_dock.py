@@ -176,10 +176,15 @@ class RegisterDock(QgsDockWidget):
         """Stage and time left of the run in work."""
         self.run_row.show_progress(progress)
 
-    def show_problem(self, error: SartoError) -> None:
-        """An error of a run: at the control it belongs to, else above the buttons."""
+    def show_problem(self, error: SartoError, job: RegisterJob | None = None) -> None:
+        """An error of a run: at the control it belongs to, else above the buttons.
+
+        job: what was run; where the dock is set to something else by now, no control is to blame.
+        """
         self.run_row.result.say("", PLAIN)
-        place = place_of(error, self._job_or_none())
+        now = self._job_or_none()
+        is_other = job is not None and (now is None or replace(now, area=job.area, output=job.output) != job)
+        place = "" if is_other else place_of(error, now)
         if self.notes.at(place) is None:
             self.run_row.problem.say(str(error), PROBLEM)
         else:

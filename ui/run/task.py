@@ -73,6 +73,8 @@ class BackgroundTask(QgsTask):
         self._is_unwanted = True
         if self.status() != QgsTask.TaskStatus.Queued:
             super().cancel()
+        else:
+            self.finished(False)  # for us it is over now, however long others keep QGIS's threads
 
     def _is_to_stop(self) -> bool:
         return self._is_unwanted or bool(self.isCanceled())
@@ -82,6 +84,11 @@ class BackgroundTask(QgsTask):
         if not self._is_over:
             self._is_over = True
             self.done.emit(self)
+
+    @property
+    def came_too_late(self) -> bool:
+        """Whether the cancel came when the result was there already."""
+        return self._is_unwanted and self.result is not None
 
     @property
     def was_cancelled(self) -> bool:

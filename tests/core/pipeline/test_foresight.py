@@ -119,6 +119,7 @@ def test_time_left_follows_what_is_seen(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     overall = Overall(1000.0)  # far too much
+    overall.update("Starting the engine", 0.0)
     now[0] = 9.0
     share, left = overall.update("Writing the report", 0.0)
     assert share > 0.9
