@@ -281,7 +281,7 @@ class Guide:
                 raise TimeoutError(f"a step took longer than {PATIENCE} s")
         except StopIteration:
             self._end()
-        except Exception:
+        except Exception:  # whatever it was, it is told, and QGIS ends
             self._fail(traceback.format_exc())
 
     def _fail(self, text: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.gui import QgsMapCanvasItem
 from qgis.PyQt.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from qgis.PyQt.QtGui import QColor, QPainter, QPen, QPolygonF, QRegion
 
+from ..canvas_item import CanvasOverlay
 from .picture import LayerPicture
 
 SWIPE, CHECKERBOARD, OFF = "swipe", "checkerboard", "off"
@@ -16,7 +16,7 @@ HANDLE = 14.0  # radius of the handle on the line
 LINE, CASING = "#ffffff", "#1a1a1a"
 
 
-class CompareOverlay(QgsMapCanvasItem):
+class CompareOverlay(CanvasOverlay):
     """The reference fills the left (upper) part or the first square, the aligned layer the rest.
 
     All lengths are device independent canvas pixels.
@@ -24,7 +24,6 @@ class CompareOverlay(QgsMapCanvasItem):
 
     def __init__(self, canvas: Any, reference: LayerPicture, aligned: LayerPicture) -> None:
         super().__init__(canvas)
-        self._canvas = canvas
         self._reference, self._aligned = reference, aligned
         self.mode = SWIPE
         self.is_horizontal = False
@@ -72,15 +71,6 @@ class CompareOverlay(QgsMapCanvasItem):
     def set_square(self, side: int) -> None:
         """Side of the checkerboard's squares."""
         self.square = min(LARGEST, max(SMALLEST, side))
-        self.update()
-
-    def boundingRect(self) -> QRectF:  # noqa: N802
-        return QRectF(self._canvas.rect())
-
-    def updatePosition(self) -> None:  # noqa: N802
-        """The canvas shows another extent."""
-        self.prepareGeometryChange()
-        self.setPos(0, 0)
         self.update()
 
     def paint(self, painter: QPainter, _option: Any = None, _widget: Any = None) -> None:

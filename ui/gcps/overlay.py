@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from qgis.core import QgsGeometry
-from qgis.gui import QgsMapCanvasItem
-from qgis.PyQt.QtCore import QLineF, QPointF, QRectF, Qt
+from qgis.PyQt.QtCore import QLineF, QPointF, Qt
 from qgis.PyQt.QtGui import QColor, QPainter, QPen, QPixmap
 
 from ...core.contract import Flags, GcpTable, Points
+from ..canvas_item import CanvasOverlay
 from .positions import CanvasPositions
 
 CROSS = 6.0  # half a cross's side, pixels
@@ -20,12 +20,11 @@ MOST_RINGS = 500  # more would hide the map
 DARK, OFF_COLOUR, RING_COLOUR = "#1a1a1a", "#ff5c8a", "#ffe94a"
 
 
-class GcpOverlay(QgsMapCanvasItem):
+class GcpOverlay(CanvasOverlay):
     """Draws over a map canvas; knows nothing of the table's view."""
 
     def __init__(self, canvas: Any, positions: CanvasPositions) -> None:
         super().__init__(canvas)
-        self._canvas = canvas
         self._positions = positions
         self._off: Flags = np.zeros(0, dtype=np.bool_)
         self._selected = np.zeros(0, dtype=np.intp)
@@ -49,15 +48,6 @@ class GcpOverlay(QgsMapCanvasItem):
             return False
         self._canvas.flashGeometries([QgsGeometry.fromPointXY(point)], self._canvas.mapSettings().destinationCrs())
         return True
-
-    def boundingRect(self) -> QRectF:  # noqa: N802
-        return QRectF(self._canvas.rect())
-
-    def updatePosition(self) -> None:  # noqa: N802
-        """The canvas shows another extent."""
-        self.prepareGeometryChange()
-        self.setPos(0, 0)
-        self.update()
 
     def paint(self, painter: QPainter, _option: Any = None, _widget: Any = None) -> None:
         if len(self._positions) != len(self._off) or not len(self._off):

@@ -21,6 +21,7 @@ from sarto.core.contract import (
 )
 from sarto.core.geometry import refit, summary
 from sarto.core.pipeline import Review
+from sarto.ui.gcps import GcpDock
 
 SIDE = 1000
 
@@ -86,3 +87,18 @@ def canvas(qgis_app, qgis_new_project, qtbot):
     canvas.setExtent(QgsRectangle(500_000, 5_490_000, 510_000, 5_500_000))
     yield canvas
     canvas.stopRendering()
+
+
+@pytest.fixture
+def dock(canvas, qtbot):
+    dock = GcpDock(canvas)
+    qtbot.addWidget(dock)
+    dock.resize(1000, 300)
+    dock.show()
+    yield dock
+    dock.shut_down()
+
+
+@pytest.fixture
+def review(make_review):
+    return make_review(40)
