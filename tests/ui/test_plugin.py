@@ -17,6 +17,7 @@ from sarto.core.contract import EngineError
 from sarto.core.pipeline import STAGES
 from sarto.core.raster import read_gcps
 from sarto.ui.engine import remember_engine
+from sarto.ui.runs import registration
 
 pytestmark = [
     pytest.mark.slow,
@@ -140,15 +141,20 @@ def test_cancel_at_each_stage(ready, qtbot, stage, tmp_path) -> None:
     assert control.queue.running is None
 
 
-def test_a_cancel_at_the_very_end_adds_no_layers(ready, qtbot, tmp_path, qgis_iface) -> None:
+def test_a_cancel_at_the_very_end_adds_no_layers(ready, qtbot, tmp_path, qgis_iface, monkeypatch) -> None:
     """The files are whole and stay; the project is left as it was, and the folder is named."""
     control, dock = ready
-    task = start(control, dock, qtbot)
-    real = task._work
-    task._work = lambda reporter: (real(reporter), task.cancel())[0]
-    with qtbot.waitSignal(task.done, timeout=LIMIT):
-        pass
-    qtbot.wait(300)
+
+    def cancelled_late(job, python):
+        def work(reporter):
+            outcome = registration(job, python)(reporter)
+            control.queue.running.cancel()
+            return outcome
+
+        return work
+
+    monkeypatch.setattr("sarto.ui.controller.registration", cancelled_late)
+    finish(control, dock, qtbot)
     assert groups() == []
     assert (tmp_path / "results" / "sample_sar_aligned" / "aligned.tif").is_file()
     assert "cancelled too late" in str(qgis_iface.messageBar().messages)
