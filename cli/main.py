@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench."""
+"""`sarto`: register, match, warp, assess, bench, text-bank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..core.bench import cli as bench_cli
 from ..core.contract import Cancelled, SartoError
-from . import commands
+from . import commands, text_bank
 from .commands import NOT_TRUSTED
 from .console import Console
 from .options import OPTION_GROUPS, add_dataclass, add_layers
@@ -77,6 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_engine(assess)
     bench = command("bench", "measure methods on pairs with known truth", commands.bench)
     bench_cli.add_arguments(bench)
+    bank = command("text-bank", "turn the prompt library into features for training", text_bank.run)
+    text_bank.add_arguments(bank)
     return parser
 
 

@@ -1,0 +1,1 @@
+"""The prompt library: see README.md."""
