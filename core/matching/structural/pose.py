@@ -118,23 +118,20 @@ def _into_copy(lattice: Floats, factor: float) -> Floats:
     return moved
 
 
+def propose(task: MatchTask, device: torch.device, reporter: Reporter, looked_at: int) -> list[Pose]:
+    """The best poses of the coarse grid alone, distinct, from the best down: the right one is often not the first.
+
+    looked_at: how many of the grid's best, near copies included. Raises NoMatchError where the images never overlap.
+    """
+    side, grid = _plan(task)
+    return _search_grid(task, side, grid, looked_at, device, reporter)
+
+
 def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> PoseSearch:
     """Find the best poses within the task's search range. Raises NoMatchError where the images never overlap."""
     side, grid = _plan(task)
-    level = _Level(task, side, device)
     reporter.progress("Searching the position", 0.1)
-    middle = affine.centre(level.shape)
-    target = (affine.centre(task.moving.shape) + 0.5) / level.factor - 0.5
-    lattices = np.stack([affine.similarity(angle, scale, middle, target) for angle, scale in grid])
-    radius = max(2, math.ceil(task.max_shift * 1.05 / level.factor) + 1)
-    scores, shifts = level.score(lattices, radius, reporter)
-    if scores.max() <= -1:
-        raise NoMatchError("The two images have no valid pixels in common.", "Check NoData and the search range.")
-    best = np.argsort(-scores)[: 4 * KEPT[0]]
-    found = [
-        Pose(affine.enlarge_by(_shifted(lattices[i], shifts[i]), level.factor), float(scores[i])) for i in best
-    ]
-    found = _distinct(found, task)[: KEPT[0]]
+    found = _search_grid(task, side, grid, 4 * KEPT[0], device, reporter)[: KEPT[0]]
     reporter.progress("Searching the position", 0.4)
     fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), float(FINE_SIDE))
     for stage, (wanted, kept) in enumerate(((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))):
@@ -144,6 +141,30 @@ def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> Po
             found = _refine(stage_level, _distinct(found, task)[:kept], task, side, share, reporter)
         reporter.progress("Searching the position", 0.7 + 0.3 * stage)
     return PoseSearch(_distinct(found, task), len(grid))
+
+
+def _search_grid(
+    task: MatchTask,
+    side: float,
+    grid: list[tuple[float, float]],
+    looked_at: int,
+    device: torch.device,
+    reporter: Reporter,
+) -> list[Pose]:
+    """Every rotation and scale of the grid with its best shift; the best of them, distinct."""
+    level = _Level(task, side, device)
+    middle = affine.centre(level.shape)
+    target = (affine.centre(task.moving.shape) + 0.5) / level.factor - 0.5
+    lattices = np.stack([affine.similarity(angle, scale, middle, target) for angle, scale in grid])
+    radius = max(2, math.ceil(task.max_shift * 1.05 / level.factor) + 1)
+    scores, shifts = level.score(lattices, radius, reporter)
+    if scores.max() <= -1:
+        raise NoMatchError("The two images have no valid pixels in common.", "Check NoData and the search range.")
+    best = np.argsort(-scores)[:looked_at]
+    found = [
+        Pose(affine.enlarge_by(_shifted(lattices[i], shifts[i]), level.factor), float(scores[i])) for i in best
+    ]
+    return _distinct(found, task)
 
 
 def _plan(task: MatchTask) -> tuple[float, list[tuple[float, float]]]:

@@ -1,0 +1,37 @@
+"""The size of a TAR network; stored beside its weights, so that a file of weights says what it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TarConfig:
+    """Widths and depths. The defaults are the shipped network.
+
+    stem: channels at 1/2. widths, blocks: channels and residual blocks of the trunk at 1/4, 1/8 and 1/16.
+    coarse, fine: channels of the features that are matched, at 1/8 and at 1/2.
+    heads, rounds: heads of all attention, rounds of self- and cross-attention between the images.
+    window: taps per side (odd) and gap in cells between them of the neighbourhood that a coarse descriptor holds.
+    text: whether text features take part; text_dim: their length.
+    """
+
+    stem: int = 32
+    widths: tuple[int, int, int] = (48, 96, 128)
+    blocks: tuple[int, int, int] = (1, 2, 1)
+    coarse: int = 64
+    fine: int = 32
+    heads: int = 4
+    rounds: int = 1
+    window: tuple[int, int] = (3, 2)
+    text: bool = True
+    text_dim: int = 384
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> TarConfig:
+        """The reverse of `to_json`; lists become tuples. Raises TypeError for unknown fields."""
+        return TarConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

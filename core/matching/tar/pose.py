@@ -1,0 +1,107 @@
+"""The first pass: the global pose from an overview.
+
+Two sources of hypotheses, both tested by the network: a grid of rotations and scales about the middle (the coarse
+matching finds the shift by itself and tolerates what lies between grid points), and the best candidates of the
+structural pose search. Each hypothesis lays the SAR image on the optical one; the coarse matches of the two are
+counted that agree on one transform. What most matches agree on wins; the record says which source it came from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...contract import Floats, NoMatchError, Reporter, SearchRange
+from ...geometry import affine
+from ..protocol import MatchTask
+from ..structural.pose import Pose, propose
+from .coarse import agree, coarse_matches
+from .views import Model, TileView, encode_views, padded
+
+OVERVIEW = 256
+"""Longer side of the overview."""
+TURN_STEP, SCALE_STEP = 24.0, 1.5
+"""Grid steps in degrees and as a factor: twice what the coarse matching was trained to tolerate, less a little."""
+SCREENED, VERIFIED = 24, 4
+"""Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A pose (2, 3) reference pixel → moving pixel with its source and the network's score of it, 0…1."""
+
+    pose: Floats
+    source: str
+    score: float = 0.0
+    count: int = 0
+
+
+def find_poses(task: MatchTask, model: Model, reporter: Reporter) -> list[Hypothesis]:
+    """Poses from the best down. Raises NoMatchError where the images never overlap."""
+    candidates = [Hypothesis(p.transform, "structural search") for p in _candidates(task, model, reporter)]
+    hypotheses = [*_grid(task), *candidates]
+    reporter.progress("Searching the position", 0.3)
+    tested = score_hypotheses(task, model, hypotheses, reporter)
+    if not tested:
+        return candidates[:1]
+    reporter.progress("Searching the position", 0.7)
+    again = score_hypotheses(task, model, distinct(tested, task)[:VERIFIED], reporter)
+    return distinct([*again, *tested], task)
+
+
+def _candidates(task: MatchTask, model: Model, reporter: Reporter) -> list[Pose]:
+    return propose(task, model.device, reporter, 4 * SCREENED)[:SCREENED]
+
+
+def _grid(task: MatchTask) -> list[Hypothesis]:
+    """Rotations and scales about the middle, one shift."""
+    middle, target = affine.centre(task.reference.shape), affine.centre(task.moving.shape)
+    return [
+        Hypothesis(affine.similarity(turn, scale, middle, target), "learned search")
+        for turn, scale in turns_and_scales(task.search)
+    ]
+
+
+def turns_and_scales(search: SearchRange) -> list[tuple[float, float]]:
+    """Grid points in degrees and scale, no further than half a step from anything in the range."""
+    turns = max(1, math.ceil(2 * search.rotation_deg / TURN_STEP - 1e-9))
+    width = 2 * search.rotation_deg / turns
+    angles = [-search.rotation_deg + width * (k + 0.5) for k in range(turns)]
+    span = math.log(search.scale_max / search.scale_min)
+    count = max(1, math.ceil(span / math.log(SCALE_STEP) - 1e-9))
+    scales = [search.scale_min * math.exp(span * (k + 0.5) / count) for k in range(count)]
+    return [(angle, scale) for angle in angles for scale in scales]
+
+
+def score_hypotheses(
+    task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter
+) -> list[Hypothesis]:
+    """Poses that the coarse matches under each hypothesis agree on, with their scores; unlikely ones are dropped."""
+    factor = max(1.0, max(task.reference.shape) / OVERVIEW)
+    size = (padded(task.reference.shape[0] / factor), padded(task.reference.shape[1] / factor))
+    lattice = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])
+    back = affine.invert(lattice)
+    views = [TileView(lattice, h.pose) for h in hypotheses]
+    found: list[Hypothesis] = []
+    for chosen, encoded in encode_views(model, task.reference, task.moving, views, size, reporter):
+        for view, hypothesis, matches in zip(
+            views[chosen], hypotheses[chosen], coarse_matches(model.network, encoded)
+        ):
+            agreement = agree(matches, task.options.seed)
+            if agreement is None:
+                continue
+            pose = affine.compose(view.to_moving, affine.compose(agreement.affine, back))
+            found.append(Hypothesis(pose, hypothesis.source, agreement.score, agreement.count))
+    return sorted(found, key=lambda h: -h.score)
+
+
+def distinct(poses: list[Hypothesis], task: MatchTask) -> list[Hypothesis]:
+    """Poses from the best down, without near copies of a better one."""
+    tolerance = 0.03 * max(task.reference.shape)
+    kept: list[Hypothesis] = []
+    for pose in sorted(poses, key=lambda h: -h.score):
+        if all(affine.grid_distance(pose.pose, k.pose, task.reference.shape) > tolerance for k in kept):
+            kept.append(pose)
+    return kept

@@ -1,0 +1,133 @@
+"""The second pass: tiles laid into the present pose, matched near identity, merged into tie points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...contract import Flags, Floats, Pixels, Points, Reporter
+from ...geometry import affine
+from .cfdm import FINE_CELL, MOST_SHARP
+from .refine import Refined, correlation_volume, refine
+from .views import Model, TileView, encode_views, padded
+
+TILE = 256
+"""Side of a tile in its own pixels."""
+MARGIN = 32
+"""Tile pixels by which neighbouring tiles overlap: windows need surroundings."""
+STRIDE = 4
+"""Fine cells between places that are matched."""
+
+
+@dataclass(frozen=True)
+class Ties:
+    """Matched places; parallel arrays of length N, positions in full pixels.
+
+    reference, moving: (N, 2); value: correlation; margin: its lead over the second peak; spread: predicted
+    deviation, full pixels; round_trip: distance after matching there and back, full pixels; usable: see `Refined`.
+    """
+
+    reference: Points
+    moving: Points
+    value: Floats
+    margin: Floats
+    spread: Floats
+    round_trip: Floats
+    usable: Flags
+
+    def __len__(self) -> int:
+        return len(self.reference)
+
+    def select(self, keep: npt.NDArray[np.generic]) -> Ties:
+        return Ties(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+    @staticmethod
+    def join(parts: list[Ties]) -> Ties:
+        return Ties(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Ties)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How tiles are matched: full pixels per tile pixel, half side of a window and search radius in fine cells."""
+
+    factor: float
+    half: int = 12
+    radius: int = 6
+
+
+def match_tiles(
+    model: Model,
+    reference: Pixels,
+    moving: Pixels,
+    pose: Floats,
+    corners: Points,
+    side: tuple[int, int],
+    plan: Plan,
+    reporter: Reporter,
+) -> Ties:
+    """Match tiles whose first pixels lie at `corners` (N, 2), full pixels; side: (rows, columns) in tile pixels."""
+    size = (padded(side[0]), padded(side[1]))
+    views = [
+        TileView(np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64), pose) for x, y in corners
+    ]
+    parts = []
+    for chosen, encoded in encode_views(model, reference, moving, views, size, reporter):
+        maps, mask = model.network.fine(encoded)
+        parts.append(_match(model, maps, mask, views[chosen], plan))
+        reporter.progress("Matching tie points", chosen.stop / len(views))
+    return Ties.join(parts)
+
+
+def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:
+    optical, sar = maps.chunk(2)
+    optical_mask, sar_mask = mask.chunk(2)
+    sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)
+    there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan), sharpness)
+    back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
+    count, rows, columns = there.value.shape
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    cells = np.stack([x, y], axis=-1) * STRIDE + STRIDE // 2
+    pixels = (cells + 0.5) * FINE_CELL - 0.5
+    shift = there.shift.double().cpu().numpy()
+    round_trip = _round_trip(there, back).double().cpu().numpy() * FINE_CELL * plan.factor
+    reference = np.stack([affine.apply(v.lattice, pixels) for v in views])
+    moving = np.stack([affine.apply(v.to_moving, pixels + shift[k] * FINE_CELL) for k, v in enumerate(views)])
+    inside = optical_mask[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] > 0
+
+    def flat(values: torch.Tensor) -> Floats:
+        return np.asarray(values.double().cpu().numpy().reshape(-1))
+
+    return Ties(
+        reference.reshape(-1, 2),
+        moving.reshape(-1, 2),
+        flat(there.value),
+        flat(there.margin),
+        flat(there.spread) * FINE_CELL * plan.factor,
+        round_trip.reshape(-1),
+        (there.usable & inside).cpu().numpy().reshape(-1),
+    )
+
+
+def _volume(
+    first: torch.Tensor, first_mask: torch.Tensor, second: torch.Tensor, second_mask: torch.Tensor, plan: Plan
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return correlation_volume(first, first_mask, second, second_mask, plan.half, plan.radius, STRIDE)
+
+
+def _round_trip(there: Refined, back: Refined) -> torch.Tensor:
+    """(B, rows, columns) fine cells between a place and where the place nearest to its match leads back to.
+
+    The backward match is taken at the nearest matched place; displacements change little from one to the next.
+    """
+    count, rows, columns = there.value.shape
+    y, x = torch.meshgrid(
+        torch.arange(rows, device=there.value.device), torch.arange(columns, device=there.value.device), indexing="ij"
+    )
+    steps = (there.shift / STRIDE).round().long()
+    row = (y + steps[..., 1]).clamp(0, rows - 1)
+    column = (x + steps[..., 0]).clamp(0, columns - 1)
+    each = torch.arange(count, device=row.device)[:, None, None]
+    return (there.shift + back.shift[each, row, column]).norm(dim=-1)

@@ -1,0 +1,147 @@
+"""Files of weights: half precision, safetensors, with the network's size and the text bank inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ...contract import EngineError, OutputError
+from ..text.bank import TextBank
+from .config import TarConfig
+from .network import TarNetwork
+from .tafe import TextFeatures
+from .views import Model
+
+FORMAT, VERSION = "sarto-tar", "1"
+SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
+CARD_SUFFIX = ".json"
+"""The results card beside a file of weights has its name with this ending; it holds the checksum."""
+_WAY_OUT = "Install Sarto anew, or name another file of weights."
+
+
+def save_weights(path: Path, state: dict[str, torch.Tensor], config: TarConfig, bank: TextBank | None) -> str:
+    """Write weights; the file appears whole or not at all. Returns its SHA-256. Raises OutputError."""
+    tensors = {f"net.{k}": v.detach().cpu().half().contiguous() for k, v in state.items() if v.is_floating_point()}
+    metadata = {"format": FORMAT, "version": VERSION, "config": json.dumps(config.to_json())}
+    if bank is not None:
+        arrays, facts = bank.to_tensors()
+        tensors |= {name: torch.from_numpy(values) for name, values in arrays.items()}
+        metadata |= facts | {"text_digest": bank.digest}
+    content = save(tensors, metadata)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"'{path}' could not be written: {error.strerror or error}.", "Is there space?") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] = (), text: bool = True) -> Model:
+    """The network ready to use; kept in memory for the next call.
+
+    path: None = the shipped weights. scenes: names of scenes that the text is narrowed to, () = all.
+    text: False leaves the text out. Raises EngineError for a file that is missing, damaged or of another kind.
+    """
+    target = path or SHIPPED
+    try:
+        changed = target.stat().st_mtime_ns
+    except OSError as error:
+        raise EngineError(f"The weights '{target}' are missing.", _WAY_OUT) from error
+    network, bank = _load(target, changed, str(device))
+    if bank is None or not text:
+        return Model(network, None, device)
+    chosen = bank.select(scenes)
+    features = [torch.from_numpy(values).to(device) for values in (chosen.scenes, chosen.covers)]
+    return Model(network, TextFeatures(*features), device)
+
+
+def read_bank(path: Path | None = None) -> TextBank | None:
+    """The text bank inside a file of weights; None where they were trained without text."""
+    target = path or SHIPPED
+    return _read(target)[1]
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, changed: int, device: str) -> tuple[TarNetwork, TextBank | None]:
+    """`changed` takes part in the key only: a file that was replaced is read again."""
+    tensors, bank, config = _read(path)
+    network = TarNetwork(config)
+    if bank is not None and network.text is None:
+        raise EngineError(f"'{path}' holds a text bank, but its network reads no text.", _WAY_OUT)
+    wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
+    wrong = [k for k, shape in wanted.items() if k not in tensors or tensors[k].shape != shape]
+    if wrong or len(tensors) != len(wanted):
+        raise EngineError(f"'{path}' does not fit its network: {wrong[0] if wrong else 'too many tensors'}.", _WAY_OUT)
+    if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
+        raise EngineError(f"'{path}' holds weights that are not numbers.", _WAY_OUT)
+    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
+    network.requires_grad_(False).eval()
+    return network.to(torch.device(device), memory_format=torch.channels_last), bank
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], TextBank | None, TarConfig]:
+    _verify(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+                raise EngineError(f"'{path}' holds no weights of TAR that this version reads.", _WAY_OUT)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = TarConfig.from_json(json.loads(metadata["config"]))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
+    bank = None
+    if "text_digest" in metadata:
+        bank = TextBank.from_tensors(tensors, metadata, f"'{path}'")
+        _tied(bank, metadata["text_digest"], path)
+    return {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}, bank, config
+
+
+def _tied(bank: TextBank, expected: str, path: Path) -> None:
+    from ..text.bank import check_tied
+
+    check_tied(bank, expected, f"The weights '{path}'")
+
+
+def _verify(path: Path) -> None:
+    """Hold a file against the checksum on its card, where it has one. Raises EngineError."""
+    card = read_card(path)
+    if not card:
+        return
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
+    if found != card.get("sha256"):
+        raise EngineError(f"The weights '{path}' are damaged: their checksum is not the one on their card.", _WAY_OUT)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The results card of a file of weights; {} where there is none. Raises EngineError for a broken one."""
+    card = path.with_suffix(CARD_SUFFIX)
+    if not card.is_file():
+        return {}
+    try:
+        content = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"The card '{card}' cannot be read: {error}.", _WAY_OUT) from error
+    return dict(content)
+
+
+def with_text_dimension(config: TarConfig, bank: TextBank) -> TarConfig:
+    """The configuration for a bank's length of features."""
+    return replace(config, text=True, text_dim=bank.dimension)
