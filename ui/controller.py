@@ -166,7 +166,7 @@ class Controller(QObject):
     def _submit(
         self, title: str, job: RegisterJob, work: Callable[[Reporter], Outcome], expected_seconds: float
     ) -> None:
-        task = BackgroundTask(title, work, corrected(expected_seconds))
+        task = BackgroundTask(title, work, corrected(expected_seconds), job.match.method)
         project = self._project
         task.progressed.connect(self._on_progress)
         # Behind QGIS's own message that a task is complete, which would hide ours.

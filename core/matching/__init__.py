@@ -1,6 +1,16 @@
 """Arrays in, tie points out. One folder per method, one small registry; imports neither QGIS nor GDAL."""
 
 from .protocol import REACH, Matcher, MatchTask
-from .registry import METHODS, create
+from .registry import METHODS, TRAITS, Traits, create, text_readers, traits_of
 
-__all__ = ["METHODS", "REACH", "MatchTask", "Matcher", "create"]
+__all__ = [
+    "METHODS",
+    "REACH",
+    "TRAITS",
+    "MatchTask",
+    "Matcher",
+    "Traits",
+    "create",
+    "text_readers",
+    "traits_of",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from importlib import import_module
 
-from ..contract import OptionError
+from ..contract import EngineError, OptionError
 from .protocol import Matcher
 
 METHODS: dict[str, str] = {
@@ -12,10 +14,62 @@ METHODS: dict[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What is known about a method without importing it: QGIS's Python has neither torch nor OpenCV.
+
+    title: its name in lists. when: when to choose it, a sentence or two for a tooltip.
+    reads_text: it takes the scene hint, and can tell which land cover it saw where.
+    packages: what it needs in the engine besides the packages that all methods need (see `worker.environment`).
+    pace: time that it takes for matching, as a multiple of what `structural` takes.
+    """
+
+    title: str
+    when: str = ""
+    reads_text: bool = False
+    packages: tuple[str, ...] = ()
+    pace: float = 1.0
+
+
+TRAITS: dict[str, Traits] = {
+    "structural": Traits(
+        "Structure (needs no weights)",
+        "Compares edges and their directions, without any training. Quicker; the one to try where the learned "
+        "method finds nothing.",
+    ),
+    "tar": Traits(
+        "Learned (best for most pairs)",
+        "A trained network finds what looks alike in both images, helped by words about scenes and land cover. "
+        "Slower, and right more often.",
+        reads_text=True,
+        packages=("safetensors",),
+        pace=3.0,
+    ),
+}
+
+
+def traits_of(name: str) -> Traits:
+    """What is known about a method; the plainest traits for one of which nothing is."""
+    return TRAITS.get(name) or Traits(name)
+
+
+def text_readers() -> tuple[str, ...]:
+    """The registered methods that read text."""
+    return tuple(name for name in METHODS if traits_of(name).reads_text)
+
+
 def create(name: str) -> Matcher:
-    """The matcher of that name. Raises OptionError for an unknown one."""
+    """The matcher of that name. Raises OptionError for an unknown one, EngineError where a package is missing."""
     if name not in METHODS:
         raise OptionError(f"Matching method '{name}' is not known.", f"Use one of {', '.join(METHODS)}.")
     module, _, attribute = METHODS[name].partition(":")
-    matcher: Matcher = getattr(import_module(f".{module}", __package__), attribute)()
+    try:
+        matcher: Matcher = getattr(import_module(f".{module}", __package__), attribute)()
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        others = ", ".join(other for other in METHODS if other != name)
+        raise EngineError(
+            f"Matching method '{name}' needs the package '{missing}', which '{sys.executable}' does not have.",
+            "Install it there" + (f", or use another method ({others})." if others else "."),
+        ) from error
     return matcher

@@ -5,10 +5,10 @@ beforehand what a run will do, `Review` edits its GCPs afterwards, `apply_edits`
 """
 
 from ..geometry import Summary
-from ..matching import METHODS, REACH
+from ..matching import METHODS, REACH, TRAITS, Traits, text_readers, traits_of
 from ..raster import display_limits
 from ..report import Ruler
-from ..worker import WorkerClient, default_python
+from ..worker import NEEDED, PACKAGES, WorkerClient, default_python, pip_names
 from .deliver import FILES
 from .edit import apply_edits
 from .engine import check_engine, register_in_worker
@@ -22,8 +22,11 @@ from .solve import MatchesPairs, Solution, conclude, solve
 __all__ = [
     "FILES",
     "METHODS",
+    "NEEDED",
+    "PACKAGES",
     "REACH",
     "STAGES",
+    "TRAITS",
     "EditedRun",
     "Forecast",
     "MatchesPairs",
@@ -33,6 +36,7 @@ __all__ = [
     "Ruler",
     "Solution",
     "Summary",
+    "Traits",
     "WorkerClient",
     "apply_edits",
     "check_engine",
@@ -45,8 +49,11 @@ __all__ = [
     "foresee",
     "is_edited",
     "load_result",
+    "pip_names",
     "realign",
     "register",
     "register_in_worker",
     "solve",
+    "text_readers",
+    "traits_of",
 ]

@@ -6,7 +6,8 @@ import math
 import time
 from dataclasses import dataclass
 
-from ..contract import Grid, RegisterJob
+from ..contract import Grid, MatchOptions, RegisterJob
+from ..matching import traits_of
 from ..raster import gsd_text, outlook
 
 
@@ -34,7 +35,7 @@ def foresee(job: RegisterJob) -> Forecast:
     Opens both files, which may be slow on a network disk: not for the thread of a user interface.
     """
     seen = outlook(job)
-    seconds = expected_seconds(seen.overlap_pixels, seen.output_pixels, job.match.points)
+    seconds = expected_seconds(seen.overlap_pixels, seen.output_pixels, job.match)
     return Forecast(
         seen.reference_grid,
         seen.moving_grid,
@@ -46,18 +47,19 @@ def foresee(job: RegisterJob) -> Forecast:
     )
 
 
-_START_SECONDS = 2.5  # the engine's start, the pose search on a reduced image, the report
+_START_SECONDS = 1.3  # the engine's start, the report
+_POSE_SECONDS = 1.2  # the pose search on a reduced image; this and the next by the method `structural`
 _SECONDS_PER_POINT = 0.007
 _SECONDS_PER_MEGAPIXEL = 0.30  # reading and stretching both layers
 _SECONDS_PER_OUTPUT_MEGAPIXEL = 0.45  # warping, overviews, compression
 
 
-def expected_seconds(overlap_pixels: float, output_pixels: float, points: int) -> float:
+def expected_seconds(overlap_pixels: float, output_pixels: float, options: MatchOptions) -> float:
     """A rough estimate for two processor cores; the dock corrects it by what runs took on this computer."""
-    tie_points = min(points, overlap_pixels / 32**2)  # small images have no room for more windows
+    tie_points = min(options.points, overlap_pixels / 32**2)  # small images have no room for more windows
     return (
         _START_SECONDS
-        + _SECONDS_PER_POINT * tie_points
+        + traits_of(options.method).pace * (_POSE_SECONDS + _SECONDS_PER_POINT * tie_points)
         + 1e-6 * (_SECONDS_PER_MEGAPIXEL * overlap_pixels + _SECONDS_PER_OUTPUT_MEGAPIXEL * output_pixels)
     )
 
@@ -76,7 +78,18 @@ STAGES: tuple[tuple[str, float], ...] = (
     ("Writing the GCPs", 0.01),
     ("Writing the report", 0.05),
 )
-"""Stages of a run as they report themselves, in their order, and about which share of the time each takes."""
+"""Stages of a run as they report themselves, in their order, and about which share of the time each takes where
+the method is `structural`."""
+
+_MATCHING = ("Searching the position", "Refining the position", "Matching tie points")
+
+
+def stages_of(method: str) -> tuple[tuple[str, float], ...]:
+    """`STAGES` with the shares that they have where the matching is as slow as this method's."""
+    pace = traits_of(method).pace
+    times = [(stage, share * (pace if stage in _MATCHING else 1.0)) for stage, share in STAGES]
+    whole = sum(time for _, time in times)
+    return tuple((stage, time / whole) for stage, time in times)
 
 
 class Overall:
@@ -84,15 +97,16 @@ class Overall:
 
     Stages of a method that are not in `STAGES` leave the whole where it is; it never goes back.
     expected_seconds: the estimate from before the run; NaN = none. It loses weight as the run goes on.
+    method: that matches; "" = not known.
     """
 
-    def __init__(self, expected_seconds: float = math.nan) -> None:
+    def __init__(self, expected_seconds: float = math.nan, method: str = "") -> None:
         self._expected = expected_seconds
         self._started = math.nan  # at the first progress: a run may have waited for others
         self._overall = 0.0
         self._starts: dict[str, tuple[float, float]] = {}
         start = 0.0
-        for stage, share in STAGES:
+        for stage, share in stages_of(method):
             self._starts[stage] = (start, share)
             start += share
 

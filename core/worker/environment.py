@@ -1,26 +1,54 @@
-"""What the engine consists of, told without importing the heavy parts."""
+"""What the engine consists of, told without importing the heavy parts. The one list of its packages."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 
-_OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
-_MODULES = {"opencv": "cv2"}
-_PACKAGES = {"numpy": ("numpy",), "torch": ("torch",), "opencv": _OPENCV}
+
+@dataclass(frozen=True)
+class Package:
+    """A package of the engine. pip: its name for pip; module: what is imported; others: that bring the same."""
+
+    pip: str
+    module: str
+    others: tuple[str, ...] = ()
+
+
+PACKAGES: dict[str, Package] = {
+    "numpy": Package("numpy", "numpy"),
+    "torch": Package("torch", "torch"),
+    "opencv": Package(
+        "opencv-python-headless",
+        "cv2",
+        ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    ),
+    "safetensors": Package("safetensors", "safetensors"),
+}
+"""Name in `versions` → package, of all that some method needs."""
+
+NEEDED = ("numpy", "torch", "opencv")
+"""Those that every method needs; `matching.registry` says what a method needs besides."""
+
+
+def pip_names(names: Iterable[str] = tuple(PACKAGES)) -> str:
+    """What to give to `pip install`, for packages by their names in `versions`."""
+    return " ".join(PACKAGES[name].pip for name in names)
 
 
 def versions() -> dict[str, str]:
     """Version by package; those that are not installed are missing."""
     found = {"python": platform.python_version()}
-    for name, distributions in _PACKAGES.items():
-        known = [version for version in map(_version, distributions) if version]
+    for name, package in PACKAGES.items():
+        known = [version for version in map(_version, (package.pip, *package.others)) if version]
         if known:
             found[name] = known[0]
-        elif find_spec(_MODULES.get(name, name)) is not None:
+        elif find_spec(package.module) is not None:
             found[name] = "of the system"  # Debian's OpenCV has no metadata
     return found
 

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from ..contract import EngineError, InputError, Reporter, SartoError, from_dict, to_dict
 from ..matching import Matcher, MatchTask, create
 from .arrays import read_image, ties_path, write_ties
-from .environment import device, versions
+from .environment import device, pip_names, versions
 from .messages import HEARTBEAT_SECONDS, MAX_LINE, PROTOCOL, Message, decode, encode
 
 PROGRESS_SECONDS = 0.05
@@ -141,7 +141,7 @@ class Server:
         except SartoError as error:
             self._fail(number, error)
         except ImportError as error:
-            hint = "Set the engine up again: it needs torch, numpy and opencv-python-headless."
+            hint = f"Set the engine up again: '{sys.executable} -m pip install {pip_names()}'."
             self._fail(number, EngineError(f"The matching engine lacks a package: {error}.", hint))
         except MemoryError:
             hint = "Use a coarser analysis GSD or a smaller area of interest."

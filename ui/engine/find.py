@@ -11,16 +11,16 @@ from pathlib import Path
 from qgis.core import QgsSettings
 
 from ...core.contract import EngineError
-from ...core.pipeline import default_python
+from ...core.pipeline import NEEDED, PACKAGES, default_python, pip_names
 
 SETTING = "sarto/engine_python"
 VARIABLE = "SARTO_PYTHON"
 PLUGIN_FOLDER = Path(__file__).resolve().parents[2]
 
 NEEDS = (
-    "Sarto's engine needs a Python with torch, opencv-python-headless and numpy. Make one, for example with "
-    "'python3 -m venv sarto-engine' and 'sarto-engine/bin/pip install torch opencv-python-headless numpy', "
-    "and choose it under Engine ▸ Settings in the dock, or in the environment variable SARTO_PYTHON."
+    f"Sarto's engine needs a Python with the packages {', '.join(pip_names().split())}. Make one, for example "
+    f"with 'python3 -m venv sarto-engine' and 'sarto-engine/bin/pip install {pip_names()}', and choose it under "
+    "Engine ▸ Settings in the dock, or in the environment variable SARTO_PYTHON."
 )
 
 
@@ -52,7 +52,7 @@ def find_engine() -> EngineChoice:
     developed = _python_of(PLUGIN_FOLDER / ".venv")
     if developed.is_file():
         return EngineChoice(str(developed), "the development environment")
-    if find_spec("torch") and find_spec("cv2"):
+    if all(find_spec(PACKAGES[name].module) for name in NEEDED):
         return EngineChoice(default_python(), "QGIS's own Python")
     raise EngineError("No Python for the matching engine was found.", NEEDS)
 

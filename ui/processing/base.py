@@ -117,12 +117,12 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
         return next((read for kind, read in readers if kind in kinds), self.parameterAsDouble)
 
     @staticmethod
-    def carry_out(work: Callable[[Reporter], T], feedback: QgsProcessingFeedback) -> T | None:
-        """Do the work with Processing's progress, log and cancel; None after a cancel.
+    def carry_out(work: Callable[[Reporter], T], feedback: QgsProcessingFeedback, method: str = "") -> T | None:
+        """Do the work with Processing's progress, log and cancel; None after a cancel. method: that matches.
 
         Raises QgsProcessingException with message and way out.
         """
-        overall, stage_now = Overall(), [""]
+        overall, stage_now = Overall(method=method), [""]
 
         def progress(stage: str, fraction: float) -> None:
             if stage != stage_now[0]:

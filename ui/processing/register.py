@@ -108,7 +108,7 @@ class JobAlgorithm(SartoAlgorithm):
         def work(reporter: Reporter) -> RegisterResult:
             return register_in_worker(job, self._python, reporter, **wanted)
 
-        result = self.carry_out(work, feedback)
+        result = self.carry_out(work, feedback, job.match.method)
         if result is not None:
             feedback.pushInfo(f"Verdict: {result.assessment.verdict.value}")
             for reason in result.assessment.reasons:

@@ -20,7 +20,8 @@ class BackgroundTask(QgsTask):
     """Does `work(reporter)` in a thread of its own; all signals arrive in the thread that made the task.
 
     title: shown by QGIS's task manager. expected_seconds: estimate of the whole, which the time left starts
-    from (NaN = none). Afterwards one of `result` and `error` is set, or neither after a cancel.
+    from (NaN = none). method: that matches in it, "" if none does. Afterwards one of `result` and `error` is set,
+    or neither after a cancel.
 
     progressed(Progress): while it runs. logged(str): a line for the user. done(task): exactly once, at the
     end, whichever way that came.
@@ -31,7 +32,11 @@ class BackgroundTask(QgsTask):
     done = pyqtSignal(object)
 
     def __init__(
-        self, title: str, work: Callable[[Reporter], Any], expected_seconds: float = float("nan")
+        self,
+        title: str,
+        work: Callable[[Reporter], Any],
+        expected_seconds: float = float("nan"),
+        method: str = "",
     ) -> None:
         flags = QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt
         # Sarto says itself what came out; QGIS before 3.26 cannot be told to be silent.
@@ -40,7 +45,7 @@ class BackgroundTask(QgsTask):
         self.result: Any = None
         self.error: SartoError | None = None
         self._work = work
-        self._overall = Overall(expected_seconds)
+        self._overall = Overall(expected_seconds, method)
         self._is_over = False
         self._is_unwanted = False
 

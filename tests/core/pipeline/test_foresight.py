@@ -18,8 +18,9 @@ from sarto.core.contract import (
     RegisterJob,
     Reporter,
 )
-from sarto.core.matching import create
+from sarto.core.matching import TRAITS, Traits, create
 from sarto.core.pipeline import STAGES, Overall, display_limits, foresee, register
+from sarto.core.pipeline.foresight import stages_of
 
 
 def job_of(scene, **changes: object) -> RegisterJob:
@@ -125,6 +126,27 @@ def test_time_left_follows_what_is_seen(monkeypatch) -> None:
     assert share > 0.9
     assert left < 100
     assert math.isnan(Overall().update("Reading the optical layer", 0.0)[1])
+
+
+def test_a_slower_method_takes_longer_and_only_for_the_matching(sample_scene, monkeypatch) -> None:
+    monkeypatch.setitem(TRAITS, "slow", Traits("Slow", pace=5.0))
+    quick, slow = (
+        foresee(job_of(sample_scene, match=MatchOptions(method=name))).seconds for name in ("structural", "slow")
+    )
+    assert 2 * quick < slow < 5 * quick
+    stages = dict(stages_of("slow"))
+    assert list(stages) == [stage for stage, _ in STAGES]
+    assert sum(stages.values()) == pytest.approx(1.0)
+    assert stages["Matching tie points"] > 1.5 * dict(STAGES)["Matching tie points"]
+    assert dict(stages_of("structural")) == pytest.approx(dict(STAGES))
+
+
+def test_the_bar_moves_evenly_with_a_slow_method(monkeypatch) -> None:
+    monkeypatch.setitem(TRAITS, "slow", Traits("Slow", pace=9.0))
+    before = Overall().update("Matching tie points", 0.0)[0]
+    assert Overall(method="slow").update("Searching the position", 0.0)[0] < 0.12
+    assert Overall(method="slow").update("Fitting the transform", 0.0)[0] > 0.9
+    assert Overall().update("Fitting the transform", 0.0)[0] > before
 
 
 def test_display_limits(tmp_path) -> None:
