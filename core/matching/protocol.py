@@ -20,6 +20,7 @@ class MatchTask:
         rotation, a scale (moving pixels per reference pixel) and a shift of the centre.
     tolerance_px: robust rejection threshold, pixels.
     model: the transform that will be fitted ("auto" or a model's name): decides what the tie points must agree on.
+    land_cover: whether `MatchResult.cover` is wanted, of a method that can give it.
     """
 
     reference: Pixels
@@ -28,6 +29,7 @@ class MatchTask:
     options: MatchOptions = field(default_factory=MatchOptions)
     tolerance_px: float = 3.0
     model: str = "auto"
+    land_cover: bool = False
 
     @property
     def max_shift(self) -> float:

@@ -80,15 +80,26 @@ def _neighbour_consensus(reference: Points, moving: Points, tolerance: float, se
 
 def fit_pose(reference: Points, moving: Points, weights: Floats | None = None) -> Floats:
     """Least-squares affine (2, 3); with fewer than 12 points a similarity, which they can still support."""
-    weight = np.ones(len(reference)) if weights is None else weights
-    root = np.sqrt(weight / weight.sum())[:, None]
-    if len(reference) >= 12:
-        design = np.column_stack([reference, np.ones(len(reference))])
-        solution: Floats = np.linalg.lstsq(design * root, moving * root, rcond=None)[0].T
-        return solution
+    if len(reference) < 12:
+        return fit_similarity(reference, moving, weights)
+    root = _root_weights(len(reference), weights)
+    design = np.column_stack([reference, np.ones(len(reference))])
+    solution: Floats = np.linalg.lstsq(design * root, moving * root, rcond=None)[0].T
+    return solution
+
+
+def fit_similarity(reference: Points, moving: Points, weights: Floats | None = None) -> Floats:
+    """Least-squares similarity (2, 3)."""
+    root = _root_weights(len(reference), weights)
     mean_r, mean_m = (root**2 * reference).sum(0), (root**2 * moving).sum(0)
     r, m = root * (reference - mean_r), root * (moving - mean_m)
     energy = max(float((r**2).sum()), 1e-12)
     a, b = float((r * m).sum()) / energy, float((r[:, 0] * m[:, 1] - r[:, 1] * m[:, 0]).sum()) / energy
     linear = np.array([[a, -b], [b, a]])
     return np.column_stack([linear, mean_m - linear @ mean_r])
+
+
+def _root_weights(count: int, weights: Floats | None) -> Floats:
+    """(N, 1) square roots of the weights, which then sum to 1."""
+    weight = np.ones(count) if weights is None else weights
+    return np.asarray(np.sqrt(weight / weight.sum())[:, None], dtype=np.float64)

@@ -1,7 +1,7 @@
 """Attention within and between the two images, on the 1/16 features (part of CFDM).
 
-After LoFTR (J. Sun et al., CVPR 2021): what a place looks like is told with a view to the rest of its own image and
-to the other image. Plain attention, as a 512² tile has only 1,024 positions at 1/16. Unlike LoFTR without a code
+After LoFTR (J. Sun et al., CVPR 2021): what a place looks like is told with a view to the rest of its own image
+and to the other image. Plain attention: a 512² tile has only 1,024 positions at 1/16. Unlike LoFTR without a code
 of positions: with one, the network learned where places may lie instead of what they look like.
 """
 

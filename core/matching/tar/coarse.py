@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as functional
 
 from ...contract import Floats, Points
-from ..robust import fit_pose
+from ...geometry import affine
+from ..robust import fit_similarity
 from .cfdm import COARSE_CELL
 from .network import Encoded, TarNetwork
 
@@ -18,31 +19,63 @@ TOLERANCE = 8.0
 """Pixels of the tile: matches this near to one affine agree. A coarse cell spans as many."""
 LEAST_MATCHES = 5
 LEAST_PROBABILITY = 1e-3
+FLOOR = 0.01
+"""Added to probabilities before their logarithm: no single cell may rule a pose out."""
 
 
 @dataclass(frozen=True)
 class CoarseMatches:
-    """Mutual best cells of one tile pair, in tile pixels (N, 2) of each image, with their dual-softmax probability.
+    """Mutual best cells of one tile pair, tile pixels (N, 2) of each image, with their dual-softmax probability.
 
     cells: how many cells of the reference could have been matched.
+    logs: (rows · columns, rows · columns) logarithm of the probability of each moving cell, given the reference's;
+    valid: (rows · columns,) which cells of the reference take part; shape: (rows, columns) of the cells.
     """
 
     reference: Points
     moving: Points
     probability: Floats
     cells: int
+    logs: torch.Tensor
+    valid: torch.Tensor
+    shape: tuple[int, int]
+
+    def gain(self, affine_found: Floats) -> float:
+        """How much better than chance the softmax puts cells where an affine says: mean logarithm, 0 = chance.
+
+        The probability of the 3 × 3 cells around the place counts, against what even chances would give them.
+        """
+        rows, columns = self.shape
+        index = torch.nonzero(self.valid)[:, 0]
+        cells = torch.stack([index % columns, index // columns], dim=-1).double().cpu().numpy()
+        found = affine.apply(affine_found, _pixels_of(cells))
+        at = torch.from_numpy(np.rint((found + 0.5) / COARSE_CELL - 0.5)).long()
+        inside = ((at >= 0) & (at < torch.tensor([columns, rows]))).all(-1).to(index.device)
+        if not inside.any():
+            return 0.0
+        at, index = at.to(index.device)[inside], index[inside]
+        mass = torch.zeros(len(at), device=at.device)
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                x, y = at[:, 0] + dx, at[:, 1] + dy
+                there = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+                flat = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
+                mass = mass + self.logs[index, flat].exp() * there
+        even = 9.0 / (rows * columns)
+        return float(torch.log((mass + FLOOR) / (even + FLOOR)).mean() * inside.float().mean().sqrt())
 
 
 @dataclass(frozen=True)
 class Agreement:
     """The affine (2, 3) reference tile pixel → moving tile pixel that most matches agree on.
 
-    score: sum of the agreeing matches' probabilities over the cells tried, 0…1; count: how many agree.
+    score: how much better than chance the softmax supports it (`CoarseMatches.gain`); share: the agreeing matches'
+    probabilities over the cells tried, 0…1.
     """
 
     affine: Floats
     score: float
-    count: int
+    share: float
 
 
 def coarse_matches(network: TarNetwork, encoded: Encoded) -> list[CoarseMatches]:
@@ -70,6 +103,9 @@ def coarse_matches(network: TarNetwork, encoded: Encoded) -> list[CoarseMatches]
                 _pixels(target[k, chosen]),
                 probability[k, chosen].double().cpu().numpy(),
                 int(valid[k].sum()),
+                rows[k],
+                valid[k],
+                (optical.shape[-2], optical.shape[-1]),
             )
         )
     return found
@@ -93,16 +129,26 @@ def _sub_cell(both: torch.Tensor, best: torch.Tensor, shape: torch.Size) -> torc
 
 
 def _pixels(cells: torch.Tensor) -> Points:
-    return np.asarray((cells.double().cpu().numpy() + 0.5) * COARSE_CELL - 0.5, dtype=np.float64).reshape(-1, 2)
+    return _pixels_of(cells.double().cpu().numpy().reshape(-1, 2))
+
+
+def _pixels_of(cells: Points) -> Points:
+    """Tile pixels of the centres of cells (N, 2)."""
+    return np.asarray((cells + 0.5) * COARSE_CELL - 0.5, dtype=np.float64)
 
 
 def agree(matches: CoarseMatches, seed: int, tolerance: float = TOLERANCE) -> Agreement | None:
-    """The similarity most matches agree on, refitted to them as an affine where they suffice; None if there is none."""
+    """The similarity that most matches agree on, refitted to them; None if there is none."""
     if len(matches.probability) < LEAST_MATCHES:
         return None
     cv2.setRNGSeed(seed)
     found, inside = cv2.estimateAffinePartial2D(
-        matches.reference, matches.moving, method=cv2.RANSAC, ransacReprojThreshold=tolerance, maxIters=500, refineIters=0
+        matches.reference,
+        matches.moving,
+        method=cv2.RANSAC,
+        ransacReprojThreshold=tolerance,
+        maxIters=500,
+        refineIters=0,
     )
     if found is None:
         return None
@@ -110,6 +156,6 @@ def agree(matches: CoarseMatches, seed: int, tolerance: float = TOLERANCE) -> Ag
     if inliers.sum() < LEAST_MATCHES:
         return None
     weights = np.clip(matches.probability[inliers], 0.02, 1.0)
-    affine = fit_pose(matches.reference[inliers], matches.moving[inliers], weights)
-    score = float(matches.probability[inliers].sum() / max(matches.cells, 1))
-    return Agreement(affine, score, int(inliers.sum()))
+    fitted = fit_similarity(matches.reference[inliers], matches.moving[inliers], weights)
+    share = float(matches.probability[inliers].sum() / max(matches.cells, 1))
+    return Agreement(fitted, matches.gain(fitted), share)

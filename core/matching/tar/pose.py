@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...contract import Floats, NoMatchError, Reporter, SearchRange
+from ...contract import Floats, Reporter, SearchRange
 from ...geometry import affine
 from ..protocol import MatchTask
 from ..structural.pose import Pose, propose
@@ -24,6 +24,8 @@ OVERVIEW = 256
 """Longer side of the overview."""
 TURN_STEP, SCALE_STEP = 24.0, 1.5
 """Grid steps in degrees and as a factor: twice what the coarse matching was trained to tolerate, less a little."""
+ROOM_DEG, ROOM_SCALE = 0.5, 1.01
+"""Poses may leave the search range by so much: the range is the user's guess."""
 SCREENED, VERIFIED = 24, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
 
@@ -35,7 +37,7 @@ class Hypothesis:
     pose: Floats
     source: str
     score: float = 0.0
-    count: int = 0
+    share: float = 0.0
 
 
 def find_poses(task: MatchTask, model: Model, reporter: Reporter) -> list[Hypothesis]:
@@ -78,7 +80,7 @@ def turns_and_scales(search: SearchRange) -> list[tuple[float, float]]:
 def score_hypotheses(
     task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter
 ) -> list[Hypothesis]:
-    """Poses that the coarse matches under each hypothesis agree on, with their scores; unlikely ones are dropped."""
+    """Poses that the coarse matches under each hypothesis agree on, with their scores, best first."""
     factor = max(1.0, max(task.reference.shape) / OVERVIEW)
     size = (padded(task.reference.shape[0] / factor), padded(task.reference.shape[1] / factor))
     lattice = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])
@@ -93,7 +95,9 @@ def score_hypotheses(
             if agreement is None:
                 continue
             pose = affine.compose(view.to_moving, affine.compose(agreement.affine, back))
-            found.append(Hypothesis(pose, hypothesis.source, agreement.score, agreement.count))
+            pose = within_range(pose, task)
+            score = max(agreement.score, 0.0) * agreement.share
+            found.append(Hypothesis(pose, hypothesis.source, score, agreement.share))
     return sorted(found, key=lambda h: -h.score)
 
 
@@ -105,3 +109,14 @@ def distinct(poses: list[Hypothesis], task: MatchTask) -> list[Hypothesis]:
         if all(affine.grid_distance(pose.pose, k.pose, task.reference.shape) > tolerance for k in kept):
             kept.append(pose)
     return kept
+
+
+def within_range(pose: Floats, task: MatchTask) -> Floats:
+    """The pose with rotation and scale taken back into the search range; the middle of the reference stays."""
+    search, middle = task.search, affine.centre(task.reference.shape)
+    angle, scale = affine.angle_and_scale(pose)
+    turn = float(np.clip(angle, -search.rotation_deg - ROOM_DEG, search.rotation_deg + ROOM_DEG)) - angle
+    grow = float(np.clip(scale, search.scale_min / ROOM_SCALE, search.scale_max * ROOM_SCALE)) / max(scale, 1e-9)
+    if turn == 0 and grow == 1:
+        return pose
+    return affine.compose(pose, affine.similarity(turn, grow, middle))

@@ -9,6 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ..correlate import find_peaks
+from .vote import log_support
 
 MIN_SHARE = 0.35
 """Least share of a window that must be valid in both images."""
@@ -20,9 +21,10 @@ STRETCH = 32
 class Refined:
     """What the refinement found at (B, rows, columns) places.
 
-    shift: (B, rows, columns, 2) in fine cells; value: correlation at the peak, -1…1; margin: its lead over the
+        shift: (B, rows, columns, 2) in fine cells; value: correlation at the peak, -1…1; margin: its lead over the
     second peak; spread: predicted deviation in fine cells, from the softmax over all shifts; usable: the peak is
-    no border of the search and its window is valid enough.
+    no border of the search and its window is valid enough; covered: the place itself is; logs: (B, rows, columns,
+    side, side) support of every shift, see `vote`.
     """
 
     shift: Tensor
@@ -30,6 +32,8 @@ class Refined:
     margin: Tensor
     spread: Tensor
     usable: Tensor
+    covered: Tensor
+    logs: Tensor
 
 
 def correlation_volume(
@@ -119,9 +123,17 @@ def refine(volume: Tensor, share: Tensor, sharpness: Tensor) -> Refined:
     at = surface.argmax(1)
     usable = peaks.inside & (valid.gather(1, at[:, None])[:, 0] > MIN_SHARE)
 
+    covered = valid[:, shifts // 2] > MIN_SHARE
+
     def shaped(x: Tensor) -> Tensor:
         return x.view(count, rows, columns, *x.shape[1:])
 
     return Refined(
-        shaped(peaks.shift), shaped(peaks.value), shaped(peaks.value - peaks.second), shaped(spread), shaped(usable)
+        shaped(peaks.shift),
+        shaped(peaks.value),
+        shaped(peaks.value - peaks.second),
+        shaped(spread),
+        shaped(usable),
+        shaped(covered),
+        shaped(log_support(probability.view(-1, side, side))),
     )

@@ -97,7 +97,7 @@ class TextEnhancement(nn.Module):
         return Attended(enhanced, covers.transpose(1, 2).unflatten(2, (rows, columns)), scenes[:, 0])
 
     def _per_image(self, features: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Projected text (count, T, W): wordings (optical ones for the first half, SAR ones after) and meanings."""
+        """Projected text (count, T, W): wordings (optical for the first half, SAR after) and meanings."""
         projected = self.project(features)
         wordings = projected.transpose(0, 1).repeat_interleave(count // 2, dim=0)
         return wordings, projected.mean(dim=1).expand(count, -1, -1)

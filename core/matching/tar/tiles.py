@@ -28,6 +28,7 @@ class Ties:
 
     reference, moving: (N, 2); value: correlation; margin: its lead over the second peak; spread: predicted
     deviation, full pixels; round_trip: distance after matching there and back, full pixels; usable: see `Refined`.
+    logs: (N, side, side) support of every shift in fine cells of the tile, see `vote`.
     """
 
     reference: Points
@@ -37,16 +38,20 @@ class Ties:
     spread: Floats
     round_trip: Floats
     usable: Flags
+    valid: Flags
+    logs: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.reference)
 
     def select(self, keep: npt.NDArray[np.generic]) -> Ties:
-        return Ties(*(getattr(self, f.name)[keep] for f in fields(self)))
+        index = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
+        return Ties(*(getattr(self, f.name)[index] for f in fields(self)))
 
     @staticmethod
     def join(parts: list[Ties]) -> Ties:
-        return Ties(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Ties)))
+        columns = [[getattr(p, f.name) for p in parts] for f in fields(Ties)]
+        return Ties(*(torch.cat(c) if torch.is_tensor(c[0]) else np.concatenate(c) for c in columns))
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def match_tiles(
     plan: Plan,
     reporter: Reporter,
 ) -> Ties:
-    """Match tiles whose first pixels lie at `corners` (N, 2), full pixels; side: (rows, columns) in tile pixels."""
+    """Match tiles whose first pixels lie at `corners` (N, 2), full pixels; side: (rows, columns), tile pixels."""
     size = (padded(side[0]), padded(side[1]))
     views = [
         TileView(np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64), pose) for x, y in corners
@@ -87,7 +92,7 @@ def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[Til
     sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)
     there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan), sharpness)
     back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
-    count, rows, columns = there.value.shape
+    _, rows, columns = there.value.shape
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     cells = np.stack([x, y], axis=-1) * STRIDE + STRIDE // 2
     pixels = (cells + 0.5) * FINE_CELL - 0.5
@@ -108,6 +113,8 @@ def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[Til
         flat(there.spread) * FINE_CELL * plan.factor,
         round_trip.reshape(-1),
         (there.usable & inside).cpu().numpy().reshape(-1),
+        (there.covered & inside).cpu().numpy().reshape(-1),
+        there.logs.flatten(0, 2),
     )
 
 
@@ -124,7 +131,9 @@ def _round_trip(there: Refined, back: Refined) -> torch.Tensor:
     """
     count, rows, columns = there.value.shape
     y, x = torch.meshgrid(
-        torch.arange(rows, device=there.value.device), torch.arange(columns, device=there.value.device), indexing="ij"
+        torch.arange(rows, device=there.value.device),
+        torch.arange(columns, device=there.value.device),
+        indexing="ij",
     )
     steps = (there.shift / STRIDE).round().long()
     row = (y + steps[..., 1]).clamp(0, rows - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ...contract import Floats, Pixels, Reporter
 from ...geometry import affine
 from .. import imaging
+from .calibration import Calibration
 from .msfl import STRIDE
 from .network import Encoded, TarNetwork
 from .tafe import TextFeatures
@@ -22,11 +23,15 @@ BATCH_PIXELS = 6e5
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to use, with the text features that it reads (None: it works without)."""
+    """A network ready to use.
+
+    text: the text features that it reads, None = it works without; calibration: what its figures are worth.
+    """
 
     network: TarNetwork
     text: TextFeatures | None
     device: torch.device
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,12 @@ def padded(side: float) -> int:
 
 
 def encode_views(
-    model: Model, reference: Pixels, moving: Pixels, views: list[TileView], size: tuple[int, int], reporter: Reporter
+    model: Model,
+    reference: Pixels,
+    moving: Pixels,
+    views: list[TileView],
+    size: tuple[int, int],
+    reporter: Reporter,
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
     step = max(1, int(BATCH_PIXELS / (size[0] * size[1])))

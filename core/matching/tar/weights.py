@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ...contract import EngineError, OutputError
-from ..text.bank import TextBank
+from ..text.bank import TextBank, check_tied
+from .calibration import Calibration
 from .config import TarConfig
 from .network import TarNetwork
 from .tafe import TextFeatures
@@ -29,10 +30,18 @@ CARD_SUFFIX = ".json"
 _WAY_OUT = "Install Sarto anew, or name another file of weights."
 
 
-def save_weights(path: Path, state: dict[str, torch.Tensor], config: TarConfig, bank: TextBank | None) -> str:
+def save_weights(
+    path: Path,
+    state: dict[str, torch.Tensor],
+    config: TarConfig,
+    bank: TextBank | None,
+    calibration: Calibration | None = None,
+) -> str:
     """Write weights; the file appears whole or not at all. Returns its SHA-256. Raises OutputError."""
     tensors = {f"net.{k}": v.detach().cpu().half().contiguous() for k, v in state.items() if v.is_floating_point()}
     metadata = {"format": FORMAT, "version": VERSION, "config": json.dumps(config.to_json())}
+    if calibration is not None:
+        metadata["calibration"] = json.dumps(calibration.to_json())
     if bank is not None:
         arrays, facts = bank.to_tensors()
         tensors |= {name: torch.from_numpy(values) for name, values in arrays.items()}
@@ -44,7 +53,9 @@ def save_weights(path: Path, state: dict[str, torch.Tensor], config: TarConfig, 
         part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
-        raise OutputError(f"'{path}' could not be written: {error.strerror or error}.", "Is there space?") from error
+        raise OutputError(
+            f"'{path}' could not be written: {error.strerror or error}.", "Is there space?"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
@@ -61,39 +72,57 @@ def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] 
         changed = target.stat().st_mtime_ns
     except OSError as error:
         raise EngineError(f"The weights '{target}' are missing.", _WAY_OUT) from error
-    network, bank = _load(target, changed, str(device))
+    network, bank, calibration = _load(target, changed, str(device))
     if bank is None or not text:
-        return Model(network, None, device)
+        return Model(network, None, device, calibration)
     chosen = bank.select(scenes)
     features = [torch.from_numpy(values).to(device) for values in (chosen.scenes, chosen.covers)]
-    return Model(network, TextFeatures(*features), device)
+    return Model(network, TextFeatures(*features), device, calibration)
 
 
 def read_bank(path: Path | None = None) -> TextBank | None:
     """The text bank inside a file of weights; None where they were trained without text."""
     target = path or SHIPPED
-    return _read(target)[1]
+    return read_weights(target).bank
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What a file of weights holds; tensors by their names in the network."""
+
+    tensors: dict[str, torch.Tensor]
+    bank: TextBank | None
+    config: TarConfig
+    calibration: Calibration
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int, device: str) -> tuple[TarNetwork, TextBank | None]:
+def _load(path: Path, changed: int, device: str) -> tuple[TarNetwork, TextBank | None, Calibration]:
     """`changed` takes part in the key only: a file that was replaced is read again."""
-    tensors, bank, config = _read(path)
-    network = TarNetwork(config)
-    if bank is not None and network.text is None:
+    file = read_weights(path)
+    network = TarNetwork(file.config)
+    if file.bank is not None and network.text is None:
         raise EngineError(f"'{path}' holds a text bank, but its network reads no text.", _WAY_OUT)
+    fill(network, file, path)
+    network.requires_grad_(False).eval()
+    return network.to(torch.device(device), memory_format=torch.channels_last), file.bank, file.calibration
+
+
+def fill(network: TarNetwork, file: WeightsFile, path: Path) -> None:
+    """Put a file's tensors into a network. Raises EngineError where they do not fit."""
+    tensors = file.tensors
     wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
     wrong = [k for k, shape in wanted.items() if k not in tensors or tensors[k].shape != shape]
     if wrong or len(tensors) != len(wanted):
-        raise EngineError(f"'{path}' does not fit its network: {wrong[0] if wrong else 'too many tensors'}.", _WAY_OUT)
+        what = wrong[0] if wrong else "too many tensors"
+        raise EngineError(f"'{path}' does not fit its network: {what}.", _WAY_OUT)
     if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
         raise EngineError(f"'{path}' holds weights that are not numbers.", _WAY_OUT)
     network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
-    network.requires_grad_(False).eval()
-    return network.to(torch.device(device), memory_format=torch.channels_last), bank
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], TextBank | None, TarConfig]:
+def read_weights(path: Path) -> WeightsFile:
+    """Read and check a file. Raises EngineError where it is missing, damaged or of another kind."""
     _verify(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -102,19 +131,15 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], TextBank | None, TarConf
                 raise EngineError(f"'{path}' holds no weights of TAR that this version reads.", _WAY_OUT)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = TarConfig.from_json(json.loads(metadata["config"]))
+        calibration = Calibration.from_json(json.loads(metadata.get("calibration", "{}")))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
     bank = None
     if "text_digest" in metadata:
         bank = TextBank.from_tensors(tensors, metadata, f"'{path}'")
-        _tied(bank, metadata["text_digest"], path)
-    return {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}, bank, config
-
-
-def _tied(bank: TextBank, expected: str, path: Path) -> None:
-    from ..text.bank import check_tied
-
-    check_tied(bank, expected, f"The weights '{path}'")
+        check_tied(bank, metadata["text_digest"], f"The weights '{path}'")
+    own = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+    return WeightsFile(own, bank, config, calibration)
 
 
 def _verify(path: Path) -> None:
@@ -127,7 +152,9 @@ def _verify(path: Path) -> None:
     except OSError as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
     if found != card.get("sha256"):
-        raise EngineError(f"The weights '{path}' are damaged: their checksum is not the one on their card.", _WAY_OUT)
+        raise EngineError(
+            f"The weights '{path}' are damaged: their checksum is not the one on their card.", _WAY_OUT
+        )
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""The second pass: from a hypothesis to the pose that all places support, and tie points on it.
+
+Levels from coarse to fine; on each, tiles are laid into the present pose, places vote for a better one, and the
+next level starts from that. Small images have one level, gone through twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...contract import Flags, Floats, Points, Reporter
+from ...geometry import affine
+from ..protocol import MatchTask
+from ..robust import CURVED, consensus
+from ..structural.matcher import level_factors
+from .cfdm import FINE_CELL
+from .pose import Hypothesis, within_range
+from .thinning import thinned
+from .tiles import MARGIN, TILE, Plan, Ties, match_tiles
+from .views import Model
+from .vote import vote
+
+WIDE = (24, 10)
+CLOSE = (18, 6)
+"""Half side of a window and search radius in fine cells: where the pose is the overview's, and later."""
+MAX_ROUND_TRIP = 2.0
+MOST_TILES, GUIDE_TILES = 120, 16
+"""Tiles on the last level, and on those before, which only guide it."""
+LEAST_SPACING = 8.0
+ROUGH = 4.0
+"""Tie points within so many tolerances of the pose take part in the robust rejection of large scenes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the second pass made of a hypothesis.
+
+    pose: (2, 3) reference pixel → moving pixel; tried: places looked at; ties: those that passed, thinned;
+    agreed: (N,) of them, those that fit together; gain: support of the pose by all places, see `vote`;
+    agreement: share of the places tried that agree with the pose.
+    """
+
+    hypothesis: Hypothesis
+    pose: Floats
+    tried: int
+    ties: Ties
+    agreed: Flags
+    gain: float
+    agreement: float
+    plan: Plan
+
+
+def second_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:
+    """Improve a hypothesis and find tie points under it."""
+    pose = hypothesis.pose
+    longest = max(task.reference.shape)
+    factors = level_factors(longest)
+    plans = [Plan(f, *(WIDE if k == 0 else CLOSE)) for k, f in enumerate(factors)]
+    if len(plans) == 1:
+        plans.append(Plan(1.0, *CLOSE))
+    for number, plan in enumerate(plans):
+        last = number == len(plans) - 1
+        found = _level(task, model, pose, plan, last, reporter)
+        field, gain = vote(found.reference, found.logs, number > 0 and longest > TILE, task.options.seed)
+        pose = within_range(affine.compose(pose, _moved(field, FINE_CELL * plan.factor)), task)
+    return _outcome(task, hypothesis, pose, found, gain, plan)
+
+
+def _outcome(
+    task: MatchTask, hypothesis: Hypothesis, pose: Floats, found: Ties, gain: float, plan: Plan
+) -> Outcome:
+    good = found.select(found.usable & (found.round_trip <= MAX_ROUND_TRIP * plan.factor))
+    off = np.linalg.norm(good.moving - affine.apply(pose, good.reference), axis=1)
+    agreement = float((off <= task.tolerance_px).sum() / max(len(found), 1))
+    ties = thinned(good, task.options.points, spacing(task))
+    return Outcome(hypothesis, pose, len(found), ties, _agreed(task, ties, pose), gain, agreement, plan)
+
+
+def _agreed(task: MatchTask, ties: Ties, pose: Floats) -> Flags:
+    """Tie points on the pose; where the transform may bend, those that fit together in its surroundings."""
+    off = np.linalg.norm(ties.moving - affine.apply(pose, ties.reference), axis=1)
+    if max(task.reference.shape) <= TILE and task.model not in CURVED:
+        return np.asarray(off <= task.tolerance_px, dtype=np.bool_)
+    near = np.flatnonzero(off <= ROUGH * task.tolerance_px)
+    kept = consensus(ties.reference[near], ties.moving[near], task.model, task.tolerance_px, task.options.seed)
+    agreed = np.zeros(len(ties), dtype=np.bool_)
+    agreed[near[kept]] = True
+    return agreed
+
+
+def spacing(task: MatchTask) -> float:
+    """Full pixels between tie points, so that about as many remain as were asked for."""
+    rows, columns = task.reference.shape
+    return max(LEAST_SPACING, float(np.sqrt(rows * columns / task.options.points)))
+
+
+def _moved(field: Floats, unit: float) -> Floats:
+    """(2, 3) where a position moves to under a field position → shift, in units of so many pixels."""
+    return np.column_stack([np.eye(2) + field[:, :2] * unit, field[:, 2] * unit])
+
+
+def _level(task: MatchTask, model: Model, pose: Floats, plan: Plan, last: bool, reporter: Reporter) -> Ties:
+    rows, columns = (int(np.ceil(n / plan.factor)) for n in task.reference.shape)
+    size = (min(rows, TILE), min(columns, TILE))
+    corners = spread_evenly(tile_corners(rows, columns, size), MOST_TILES if last else GUIDE_TILES)
+    corners = corners * plan.factor + (plan.factor - 1) / 2
+    found = match_tiles(model, task.reference, task.moving, pose, corners, size, plan, reporter)
+    return found.select(found.valid)
+
+
+def tile_corners(rows: int, columns: int, size: tuple[int, int]) -> Points:
+    """First pixels (x, y) of tiles of size (rows, columns) that cover an image, overlapping by `MARGIN`."""
+
+    def starts(length: int, side: int) -> Floats:
+        count = 1 if length <= side else int(np.ceil((length - MARGIN) / (side - MARGIN)))
+        return np.rint(np.linspace(0, length - side, count))
+
+    x, y = np.meshgrid(starts(columns, size[1]), starts(rows, size[0]))
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def spread_evenly(corners: Points, most: int) -> Points:
+    """At most so many of the tiles (N, 2), spread over all: every k-th along a line through near ones."""
+    if len(corners) <= most:
+        return corners
+    x, y = (np.unique(corners[:, k], return_inverse=True)[1] for k in (0, 1))
+    # Odd rows are run through backwards, so that picks of neighbouring rows do not line up.
+    along = np.where(y % 2 == 0, x, x.max() - x)
+    order = np.lexsort((along, y))
+    picks = np.linspace(0, len(order) - 1, most).round().astype(int)
+    return corners[np.sort(order[picks])]

@@ -1,0 +1,93 @@
+"""The affine that all places vote for: maximum likelihood over the softmax of every place.
+
+Taking each place's best shift and rejecting outliers throws away what a place says besides: that it is unsure
+between two shifts, or knows one direction only. Here every place keeps its whole distribution over shifts, and
+the affine is sought under which their probabilities are jointly largest. (Our own; the paper is silent here.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...contract import Floats, Points
+
+FLOOR = 0.01
+"""Added to probabilities before their logarithm: no single place may rule a pose out."""
+TRIES, ROUNDS, SHRINK = 96, 28, 0.85
+"""Random search: candidates per round, rounds, and how the step shrinks from one to the next."""
+FIRST_STEP = 1.5
+"""Cells by which the first candidates differ, at the border of the image."""
+MOST_PLACES = 1500
+
+
+def log_support(probability: Tensor) -> Tensor:
+    """Logarithm of how probable each shift and its eight neighbours are: (N, side, side) from the same."""
+    mass = torch.nn.functional.avg_pool2d(probability[:, None], 3, 1, 1, count_include_pad=True)[:, 0] * 9
+    return torch.log(mass + FLOOR)
+
+
+def vote(places: Points, logs: Tensor, affine_model: bool, seed: int) -> tuple[Floats, float]:
+    """The displacement field that maximises the mean support.
+
+    places: (N, 2) positions in any unit; logs: (N, side, side) from `log_support`, shifts (dy, dx) in cells.
+    affine_model: six parameters; else four (a similarity). Returns (2, 3): position → shift in cells, and the mean
+    gain over even chances.
+    """
+    random = np.random.default_rng(seed)
+    if len(places) > MOST_PLACES:
+        chosen = random.permutation(len(places))[:MOST_PLACES]
+        places, logs = places[chosen], logs[torch.from_numpy(chosen).to(logs.device)]
+    middle = (places.min(axis=0) + places.max(axis=0)) / 2
+    half = max(float(np.ptp(places, axis=0).max()) / 2, 1e-9)
+    unit = torch.from_numpy((places - middle) / half).to(logs)
+    radius = logs.shape[-1] // 2
+    mean = logs.mean(0)
+    best = int(mean.argmax())
+    start = np.array([best % logs.shape[-1] - radius, best // logs.shape[-1] - radius], dtype=np.float64)
+    current = np.zeros(6)
+    current[:2] = start
+    top = float(_support(current[None], unit, logs)[0])
+    step = FIRST_STEP
+    for _ in range(ROUNDS):
+        moves = random.standard_normal((TRIES, 6)) * step
+        moves[:, 2:] *= random.random((TRIES, 1)) < 0.8
+        if not affine_model:
+            moves[:, 4:] = 0
+        values = _support(current + moves, unit, logs)
+        k = int(values.argmax())
+        if float(values[k]) > top:
+            current, top = current + moves[k], float(values[k])
+        step *= SHRINK
+    linear = _linear(current[None])[0] / half
+    field = np.column_stack([linear, current[:2] - linear @ middle])
+    even = float(np.log(9.0 / logs.shape[-1] ** 2 + FLOOR))
+    return field, top - even
+
+
+def _linear(parameters: Floats) -> Floats:
+    """(P, 2, 2) from (P, 6): shifts, then growth, turn, and two kinds of shear."""
+    g, t, a, b = parameters[:, 2], parameters[:, 3], parameters[:, 4], parameters[:, 5]
+    return np.stack([np.stack([g + a, b - t], -1), np.stack([b + t, g - a], -1)], axis=-2)
+
+
+def _support(parameters: Floats, unit: Tensor, logs: Tensor) -> Tensor:
+    """Mean support (P,) of displacement fields; beyond the search the support is the floor's."""
+    side = logs.shape[-1]
+    linear = torch.from_numpy(_linear(parameters)).to(unit)
+    shift = torch.einsum("pij,nj->pni", linear, unit) + torch.from_numpy(parameters[:, None, :2]).to(unit)
+    at = shift + side // 2
+    inside = ((at >= 0) & (at <= side - 1)).all(-1)
+    nearest = at.round().clamp(1, side - 2)
+    # Quadratic B-spline weights: linear ones have a cusp at every whole cell and would draw the answer there.
+    part = (at - nearest).clamp(-1, 1)
+    weights = torch.stack([0.5 * (0.5 - part) ** 2, 0.75 - part**2, 0.5 * (0.5 + part) ** 2], dim=-1)
+    flat = logs.flatten(1)
+    each = torch.arange(len(flat), device=flat.device)[None].expand(len(parameters), -1)
+    corner = (nearest[..., 1].long() - 1) * side + nearest[..., 0].long() - 1
+    value = torch.zeros_like(part[..., 0])
+    for j in range(3):
+        row = sum(weights[..., 0, i] * flat[each, corner + j * side + i] for i in range(3))
+        value = value + weights[..., 1, j] * row
+    return torch.where(inside, value, torch.full_like(value, float(np.log(FLOOR)))).mean(1)

@@ -1,0 +1,155 @@
+"""What the figures of a learned method are worth: fits the two logistic models of its calibration.
+
+Pairs of a manifest are shown under the bench's warps, and again with the SAR image of another place. A pose within
+`REAL_PX` of the truth is real. The models are fitted by Newton's method with a small ridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bench.manifest import Manifest, Pair, read_chip, read_manifest
+from ..bench.measures import tie_errors
+from ..bench.protocols import cut
+from ..bench.shuffle import partners
+from ..contract import RANGES, Floats, MatchOptions, NoMatchError
+from ..geometry import affine
+from ..matching.protocol import MatchTask
+from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration
+from ..matching.tar.matcher import TarMatcher
+
+REAL_PX = 6.0
+RIGHT_PX = 2.0
+"""A tie point within this of truth is right."""
+TIES_PER_PAIR = 40
+FALSE_WEIGHT = 3.0
+"""A wrong pose that is believed counts as many right ones that are not."""
+RIDGE = 1e-3
+SHOWN = {"georef": 0.35, "tar": 0.4, "wild": 0.25}
+"""Search ranges and the share of pairs shown under each; every pair is also shown with another place's image."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One registration: features of the pose, whether it is real; features of tie points (N,), which are right."""
+
+    evidence: dict[str, float]
+    real: bool
+    ties: dict[str, Floats]
+    right: np.ndarray
+
+
+def calibrate(
+    weights: Path, manifest: Path, pairs: int, seed: int, workers: int
+) -> tuple[Calibration, dict[str, Any]]:
+    """Fit the calibration of a file of weights; also returns how well it separates, for the record."""
+    source = read_manifest(manifest)
+    jobs = list(_jobs(source, pairs, seed))
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (str(weights), source, seed)) as pool:
+        shown = [s for s in pool.map(_show, jobs, chunksize=4) if s is not None]
+    return fit(shown)
+
+
+def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
+    """Fit both models to registrations."""
+    names = list(shown[0].evidence)
+    table = np.array([[s.evidence[n] for n in names] for s in shown])
+    real = np.array([s.real for s in shown])
+    slopes, offset = logistic_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT))
+    calibration = Calibration(dict(zip(names, slopes.round(4).tolist())), round(offset, 4))
+    odds = np.array([calibration.log_odds(s.evidence) for s in shown])
+    rows, right = [], []
+    for s, o in zip(shown, odds):
+        if len(s.right):
+            pose = np.full(len(s.right), np.clip(o, -EVIDENCE_SPAN, EVIDENCE_SPAN))
+            rows.append(np.column_stack([*s.ties.values(), pose]))
+            right.append(s.right)
+    ties = [*next(iter(shown)).ties, "evidence"]
+    slopes, offset = logistic_fit(np.concatenate(rows), np.concatenate(right), np.ones(sum(map(len, right))))
+    calibration = replace(
+        calibration, confidence=dict(zip(ties, slopes.round(4).tolist())), confidence_offset=round(offset, 4)
+    )
+    record = {
+        "registrations": len(shown),
+        "real": int(real.sum()),
+        "real and believed": int((odds[real] > 0).sum()),
+        "not real and believed": int((odds[~real] > 0).sum()),
+    }
+    return calibration, record
+
+
+def logistic_fit(table: Floats, label: np.ndarray, weight: Floats, rounds: int = 30) -> tuple[Floats, float]:
+    """Slopes (K,) and offset of a ridge logistic regression of label (N,) on table (N, K)."""
+    mean, deviation = table.mean(0), table.std(0) + 1e-9
+    design = np.column_stack([(table - mean) / deviation, np.ones(len(table))])
+    beta = np.zeros(design.shape[1])
+    ridge = RIDGE * weight.sum() * np.append(np.ones(len(mean)), 0.0)
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        slope = design.T @ (weight * (label - p)) - ridge * beta
+        curve = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(ridge + 1e-9)
+        beta = beta + np.linalg.solve(curve, slope)
+    slopes = beta[:-1] / deviation
+    return slopes, float(beta[-1] - slopes @ mean)
+
+
+@dataclass(frozen=True)
+class _Job:
+    pair: Pair
+    protocol: str
+    shuffled: bool
+
+
+def _jobs(source: Manifest, pairs: int, seed: int) -> Iterator[_Job]:
+    random = np.random.default_rng(seed)
+    chosen = source.select()
+    chosen = [chosen[i] for i in random.permutation(len(chosen))[:pairs]]
+    for pair in chosen:
+        protocol = str(random.choice(list(SHOWN), p=list(SHOWN.values())))
+        yield _Job(pair, protocol, False)
+        yield _Job(pair, "georef" if random.random() < 0.5 else protocol, True)
+
+
+_context: tuple[TarMatcher, Manifest, int, dict[str, Pair]] | None = None
+
+
+def _start(weights: str, source: Manifest, seed: int) -> None:
+    global _context
+    import torch
+
+    torch.set_num_threads(1)
+    _context = (TarMatcher(Path(weights)), source, seed, partners(source, seed))
+
+
+def _show(job: _Job) -> Shown | None:
+    assert _context is not None
+    matcher, _, seed, others = _context
+    optical = read_chip(job.pair.optical)
+    sar = read_chip((others[job.pair.pair_id] if job.shuffled else job.pair).sar)
+    if sar.shape != optical.shape:
+        return None
+    sample = cut(job.pair.pair_id, optical, sar, job.pair.published, job.protocol, seed)
+    assert sample.truth is not None
+    task = MatchTask(sample.optical, sample.sar, RANGES[job.protocol], MatchOptions(method="tar", seed=seed))
+    try:
+        examined = matcher.examine(task)
+    except NoMatchError:
+        return None
+    result = examined.result
+    error = affine.grid_distance(result.pose, sample.truth, sample.optical.shape)
+    real = not job.shuffled and error < REAL_PX
+    if not job.shuffled and not real and not job.pair.tight and error < 3 * REAL_PX:
+        return None  # the published alignment may be what is wrong
+    chosen = np.random.default_rng(seed).permutation(len(result.ties))[:TIES_PER_PAIR]
+    if not job.pair.tight:
+        chosen = chosen[:0]
+    off = tie_errors(result.ties.reference[chosen], result.ties.moving[chosen], sample.truth)
+    right = off <= RIGHT_PX if not job.shuffled else np.zeros(len(chosen), dtype=np.bool_)
+    return Shown(examined.evidence, real, {k: v[chosen] for k, v in examined.ties.items()}, right)
