@@ -7,6 +7,7 @@ only with the bank it was trained with: both carry the bank's digest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -175,7 +176,8 @@ def save_bank(bank: TextBank, path: Union[str, Path], overwrite: bool = False) -
             "Is there space on the disk, and may you write in the folder?",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def load_bank(path: Union[str, Path]) -> TextBank:

@@ -1,0 +1,48 @@
+"""A small network with random weights, and the shipped one where it is there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sarto.core.matching.tar.config import TarConfig
+from sarto.core.matching.tar.network import TarNetwork
+from sarto.core.matching.tar.tafe import TextFeatures
+from sarto.core.matching.text.bank import TextBank
+
+SMALL = TarConfig(stem=8, widths=(8, 16, 32), blocks=(1, 1, 1), coarse=16, fine=8, heads=2, text_dim=12)
+
+
+@pytest.fixture(scope="session")
+def bank() -> TextBank:
+    random = np.random.default_rng(5)
+
+    def unit(count: int) -> np.ndarray:
+        values = random.standard_normal((count, 2, SMALL.text_dim)).astype(np.float32)
+        values /= np.linalg.norm(values, axis=-1, keepdims=True)
+        return values.astype(np.float16).astype(np.float32)
+
+    return TextBank("test", ("harbour", "river", "farmland"), ("water", "built-up"), unit(3), unit(2))
+
+
+@pytest.fixture
+def network() -> TarNetwork:
+    torch.manual_seed(3)
+    network = TarNetwork(SMALL).eval()
+    with torch.no_grad():  # otherwise the gates are nearly closed, and text would hardly show
+        for part in (network.text.cover, network.text.scene):
+            part.gate.bias.fill_(1.0)
+    return network.requires_grad_(False)
+
+
+@pytest.fixture
+def text(bank: TextBank) -> TextFeatures:
+    return TextFeatures(torch.from_numpy(bank.scenes), torch.from_numpy(bank.covers))
+
+
+def images(count: int, rows: int, columns: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Smooth random images (count, 1, rows, columns), 0…255, all valid."""
+    random = torch.Generator().manual_seed(seed)
+    rough = torch.rand((count, 1, rows // 8 + 2, columns // 8 + 2), generator=random)
+    smooth = torch.nn.functional.interpolate(rough, (rows, columns), mode="bicubic", align_corners=False)
+    return (smooth * 255).clamp(1, 255), torch.ones(count, 1, rows, columns)

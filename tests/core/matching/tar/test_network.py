@@ -1,0 +1,98 @@
+"""The network's modules: shapes, what may and what must not matter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sarto.core.matching.tar.msfl import normalise
+from sarto.core.matching.tar.network import TarNetwork
+from sarto.core.matching.tar.tafe import TextFeatures
+
+from .conftest import SMALL, images
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 96), (160, 112)])
+def test_features_have_the_resolutions_of_the_paper(
+    network: TarNetwork, text: TextFeatures, size: tuple[int, int]
+) -> None:
+    rows, columns = size
+    encoded = network.encode(*images(3, rows, columns), *images(3, rows, columns, 1), text)
+    fine, mask = network.fine(encoded)
+    assert [tuple(level.shape[-2:]) for level in encoded.pyramid] == [
+        (rows // s, columns // s) for s in (2, 4, 8, 16)
+    ]
+    assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
+    assert fine.shape == (6, SMALL.fine, rows // 2, columns // 2)
+    assert mask.shape == (6, rows // 2, columns // 2)
+
+
+def test_brightness_and_contrast_of_a_whole_image_do_not_matter() -> None:
+    values, valid = images(2, 64, 64)
+    assert torch.allclose(normalise(values, valid), normalise(0.3 * values + 40, valid), atol=2e-3)
+
+
+def test_what_lies_under_nodata_does_not_matter(network: TarNetwork, text: TextFeatures) -> None:
+    values, valid = images(1, 64, 64)
+    other = images(1, 64, 64, 1)
+    valid[..., :30] = 0
+    spoiled = torch.where(
+        valid > 0, values, 255 * torch.rand(values.shape, generator=torch.Generator().manual_seed(1))
+    )
+    first, second = (network.encode(v, valid, *other, text) for v in (values, spoiled))
+    assert torch.equal(first.coarse, second.coarse)
+    fine, mask = network.fine(first)
+    assert fine[0, :, :, :15].abs().max() == 0
+    assert mask[0, :, :15].max() == 0
+    assert fine[0, :, :, 16:].abs().max() > 0
+
+
+def test_pairs_of_a_batch_do_not_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
+    optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
+    together = network.encode(*optical, *sar, text)
+    alone = network.encode(*(t[1:2] for t in optical), *(t[1:2] for t in sar), text)
+    assert torch.allclose(together.pairs(slice(1, 2)).coarse, alone.coarse, atol=1e-4)
+
+
+def test_the_images_of_a_pair_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
+    optical = images(1, 64, 64)
+    first = network.encode(*optical, *images(1, 64, 64, 1), text)
+    second = network.encode(*optical, *images(1, 64, 64, 2), text)
+    assert (first.coarse[0] - second.coarse[0]).abs().max() > 1e-5
+
+
+def test_text_changes_the_high_level_features_of_both_images(network: TarNetwork, text: TextFeatures) -> None:
+    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    plain, helped = network.encode(*pair, None), network.encode(*pair, text)
+    assert plain.text is None
+    for image in (0, 1):
+        assert (plain.coarse[image] - helped.coarse[image]).abs().max() > 1e-4
+    assert torch.equal(plain.pyramid.eighth, helped.pyramid.eighth)
+
+
+def test_attention_to_text_is_a_distribution_per_place_and_per_image(
+    network: TarNetwork, text: TextFeatures
+) -> None:
+    seen = network.encode(*images(2, 64, 96), *images(2, 64, 96, 1), text).text
+    assert seen is not None
+    assert seen.covers.shape == (4, 2, 4, 6)
+    assert seen.scenes.shape == (4, 3)
+    assert torch.allclose(seen.covers.sum(1), torch.ones(4, 4, 6), atol=1e-5)
+    assert torch.allclose(seen.scenes.sum(1), torch.ones(4), atol=1e-5)
+
+
+def test_each_modality_reads_its_own_wordings(network: TarNetwork, text: TextFeatures) -> None:
+    """With other SAR wordings, the attention of the SAR image changes, that of the optical image does not."""
+    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    other = TextFeatures(text.scenes.clone(), text.covers.clone())
+    other.covers[:, 1] = -other.covers[:, 1]
+    first, second = (network.encode(*pair, t).text for t in (text, other))
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first.covers[0], second.covers[0])
+    assert (first.covers[1] - second.covers[1]).abs().max() > 1e-5
+
+
+def test_the_order_of_descriptors_does_not_matter(network: TarNetwork, text: TextFeatures) -> None:
+    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    turned = TextFeatures(text.scenes.flip(0), text.covers.flip(0))
+    assert torch.allclose(network.encode(*pair, text).coarse, network.encode(*pair, turned).coarse, atol=1e-5)

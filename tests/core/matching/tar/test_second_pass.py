@@ -1,0 +1,61 @@
+"""Tiles and thinning: everything is covered, nothing twice as dense as asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sarto.core.matching.tar.second_pass import spread_evenly, tile_corners
+from sarto.core.matching.tar.thinning import thinned
+from sarto.core.matching.tar.tiles import MARGIN, Ties
+
+
+@pytest.mark.parametrize("shape", [(135, 135), (192, 300), (256, 256), (257, 511), (1024, 3000)])
+def test_tiles_cover_the_image_and_overlap(shape: tuple[int, int]) -> None:
+    rows, columns = shape
+    size = (min(rows, 256), min(columns, 256))
+    corners = tile_corners(rows, columns, size)
+    seen = np.zeros(shape, bool)
+    for x, y in corners.astype(int):
+        assert x >= 0
+        assert y >= 0
+        assert x + size[1] <= columns
+        assert y + size[0] <= rows
+        seen[y : y + size[0], x : x + size[1]] = True
+    assert seen.all()
+    for axis, side in ((0, size[1]), (1, size[0])):
+        starts = np.unique(corners[:, axis])
+        assert np.all(np.diff(starts) <= side - MARGIN)
+
+
+def test_fewer_tiles_are_still_spread_over_the_image() -> None:
+    corners = tile_corners(4000, 6000, (256, 256))
+    chosen = spread_evenly(corners, 40)
+    assert len(chosen) == 40
+    assert len(np.unique(chosen, axis=0)) == 40
+    quarters = (chosen[:, 0] > 3000).astype(int) + 2 * (chosen[:, 1] > 2000)
+    assert np.bincount(quarters, minlength=4).min() >= 6
+    assert np.array_equal(spread_evenly(corners, len(corners)), corners)
+
+
+def _ties(count: int) -> Ties:
+    random = np.random.default_rng(0)
+    places = random.uniform(0, 300, (count, 2))
+    values = random.random(count)
+    flags = np.ones(count, bool)
+    return Ties(places, places, values, values, values, values, flags, flags, torch.zeros(count, 1, 1))
+
+
+def test_thinning_keeps_the_surest_of_each_cell() -> None:
+    ties = _ties(2000)
+    kept = thinned(ties, 100, 30.0)
+    assert len(kept) <= 121
+    cell = np.floor(ties.reference / 30).astype(int)
+    for place, spread in zip(kept.reference, kept.spread):
+        same = (cell == np.floor(place / 30).astype(int)).all(axis=1)
+        assert spread == ties.spread[same].min()
+
+
+def test_few_tie_points_are_not_thinned() -> None:
+    ties = _ties(90)
+    assert thinned(ties, 100, 30.0) is ties
