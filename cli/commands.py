@@ -30,7 +30,7 @@ from .options import add_dataclass, changed_options, read_dataclass, read_layer
 NOT_TRUSTED = 10
 """Exit status of a run that delivered a result which is not trusted."""
 
-GCP_KINDS = ("gpkg", "points", "csv", "geojson", "record", "report")
+GCP_KINDS = ("gpkg", "points", "csv", "geojson", "land_cover", "record", "report")
 
 
 def register(args: argparse.Namespace, console: Console) -> int:
@@ -41,6 +41,7 @@ def register(args: argparse.Namespace, console: Console) -> int:
 
       sarto register --optical s2.tif --sar s1.tif --out results/
       sarto register --optical s2.tif --sar s1.tif --range 50 --model affine --out results/
+      sarto register --optical s2.tif --sar s1.tif --scene harbour,river --out results/
       sarto register --from results/record.json --out again/
     """
     if args.record:

@@ -87,7 +87,7 @@ def summary_lines(result: RegisterResult) -> list[str]:
     lines = ["", f"{assessment.verdict.value.upper()}", *(f"  - {reason}" for reason in assessment.reasons), ""]
     lines += [f"  {name:<22}{value}" for name, value in figure_lines(assessment.figures, result)]
     if result.files:
-        lines += ["", "Results:", *(f"  {kind:<10}{path}" for kind, path in result.files.items())]
+        lines += ["", "Results:", *(f"  {kind:<12}{path}" for kind, path in result.files.items())]
     return lines
 
 

@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     match = command("match", "find and check GCPs only", commands.match)
     for sub in (register, match):
         add_layers(sub, required=sub is match)
-        _add_scene(sub)
+        _add_extent(sub)
         for title, kind in OPTION_GROUPS:
             add_dataclass(sub, title, kind)
         _add_engine(sub)
@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_warp_arguments(warp)
     assess = command("assess", "measure how well two layers lie on each other", commands.assess)
     add_layers(assess)
-    _add_scene(assess)
+    _add_extent(assess)
     for title, kind in OPTION_GROUPS[:3]:
         add_dataclass(assess, title, kind)
     _add_engine(assess)
@@ -82,8 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_scene(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("scene")
+def _add_extent(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("area and pixel size")
     group.add_argument("--area", default="", metavar="WKT", help="Polygon in the optical layer's CRS (WKT).")
     group.add_argument("--gsd", type=float, help="Pixel size for matching (default: the coarser layer's).")
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..core.contract import LayerSource, MatchOptions, ModelOptions, OutputOptions, RadiometryOptions, limits
+from ..core.contract import (
+    LayerSource,
+    MatchOptions,
+    ModelOptions,
+    OutputOptions,
+    RadiometryOptions,
+    SartoError,
+    limits,
+)
+from ..core.matching import text_readers
+from ..core.pipeline import known_scenes
 
 T = TypeVar("T")
 
@@ -22,13 +33,10 @@ def add_dataclass(
         if "help" not in f.metadata or f.name in skip:
             continue
         flag = _FLAGS.get(f.name, "--" + f.name.replace("_", "-"))
-        text = f.metadata["help"].replace("%", "%%")
+        text = f.metadata["help"].replace("%", "%%") + _facts(f.default, f.metadata)
         if isinstance(f.default, bool):
             group.add_argument(flag, dest=f.name, action="store_true", help=text)
             continue
-        facts = [] if f.default in ("", None) else [f"default: {f.default}"]
-        facts += [limits(f.metadata)] if limits(f.metadata) else []
-        shown = f" ({'; '.join(facts)})" if facts else ""
         group.add_argument(
             flag,
             dest=f.name,
@@ -36,8 +44,37 @@ def add_dataclass(
             default=f.default,
             choices=f.metadata["choices"] or None,
             metavar=None if f.metadata["choices"] else f.name.split("_")[-1].upper(),
-            help=text + shown,
+            help=text,
         )
+        if f.name == "scene":
+            group.add_argument(
+                "--list-scenes", action=ListScenes, help="Print the scenes that --scene knows, and stop."
+            )
+
+
+def _facts(default: Any, metadata: Mapping[str, Any]) -> str:
+    """Default, limits and methods of an option in parentheses; "" where there is nothing to say."""
+    facts = [] if default in ("", None, False) else [f"default: {default}"]
+    facts += [limits(metadata)] if limits(metadata) else []
+    if metadata["for_text"] and text_readers():
+        facts.append(f"only with --method {' or '.join(text_readers())}")
+    return f" ({'; '.join(facts)})" if facts else ""
+
+
+class ListScenes(argparse.Action):
+    """Prints the scenes at once, whatever else is given, as `--help` does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        try:
+            scenes = known_scenes()
+        except SartoError as error:
+            parser.exit(error.exit_code, f"sarto: {error.message}\n       {error.hint}\n")
+        width = max(map(len, scenes))
+        print("\n".join(f"{name:<{width}}  {title}" for name, title in scenes.items()))
+        parser.exit()
 
 
 def read_dataclass(args: argparse.Namespace, kind: type[T]) -> T:

@@ -5,9 +5,12 @@ Defaults, choices, limits and help texts come from the contract; here are only t
 
 from __future__ import annotations
 
+from ..core.pipeline import traits_of
+
 LABELS: dict[str, str] = {
     "method": "Method",
     "range": "How far off",
+    "scene": "Scene",
     "points": "Tie points to look for",
     "device": "Compute on",
     "seed": "Random seed",
@@ -23,6 +26,7 @@ LABELS: dict[str, str] = {
     "grid": "Pixel grid of the result",
     "resampling": "Resampling",
     "overwrite": "Replace existing results",
+    "land_cover": "Also write the land cover seen",
     "gsd": "Pixel size for matching",
     "bands": "Bands",
     "nodata": "NoData value",
@@ -30,7 +34,6 @@ LABELS: dict[str, str] = {
 """Field name of an options dataclass → its label. A test holds it against the contract."""
 
 CHOICES: dict[str, dict[str, str]] = {
-    "method": {"structural": "Structure (needs no weights)"},
     "range": {
         "10": "A few pixels (up to 10)",
         "50": "Up to 50 pixels",
@@ -69,7 +72,16 @@ CHOICES: dict[str, dict[str, str]] = {
         "average": "Average",
     },
 }
-"""Field name → value → what is shown for it. Where a value is missing it is shown as it is."""
+"""Field name → value → what is shown for it. Where a value is missing it is shown as it is.
+
+Methods bring their own words (`Traits` in `core.matching.registry`), so that a new one is nothing to change here.
+"""
+
+HELPS: dict[str, str] = {
+    "scene": "What the images show, where you know it. It narrows the words that the method compares the images "
+    "with; where nothing is chosen, it uses all of them.",
+}
+"""Field name → help, where something is chosen that the contract, and the command line, has as text."""
 
 PLAIN_RANGES = ("10", "50", "georef", "wild")
 """The search ranges that are offered; the others are protocols of the benchmarks."""
@@ -82,4 +94,11 @@ def label_of(field: str) -> str:
 
 def choice_of(field: str, value: str) -> str:
     """What is shown for a value of an option."""
+    if field == "method":
+        return traits_of(value).title
     return CHOICES.get(field, {}).get(value, value)
+
+
+def hint_of(field: str, value: str) -> str:
+    """When to choose a value of an option, "" where there is nothing to say."""
+    return traits_of(value).when if field == "method" else ""

@@ -5,6 +5,7 @@ Positions are `(x, y)` pixels with centres at integers; `grid.Grid` is the only 
 """
 
 from .codec import from_dict, to_dict
+from .cover import CoverMap
 from .errors import (
     Cancelled,
     EngineError,
@@ -44,6 +45,7 @@ __all__ = [
     "SILENT",
     "Assessment",
     "Cancelled",
+    "CoverMap",
     "EngineError",
     "Figures",
     "Flags",

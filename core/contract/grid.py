@@ -78,6 +78,14 @@ class Grid:
         origin = (x0 + a * column + b * row, a, b, y0 + d * column + e * row, d, e)
         return Grid(width, height, origin, self.crs)
 
+    def through(self, lattice: npt.ArrayLike, width: int, height: int) -> Grid:
+        """The grid whose pixels an affine (2, 3) takes to pixels of this one, both with centres at integers."""
+        affine = np.asarray(lattice, dtype=np.float64)
+        _, a, b, _, d, e = self.geotransform
+        (ax, bx), (ay, by) = (np.array([[a, b], [d, e]]) @ affine[:, :2]).tolist()
+        x0, y0 = self.to_world(affine @ [-0.5, -0.5, 1.0]).tolist()
+        return Grid(width, height, (x0, ax, bx, y0, ay, by), self.crs)
+
     def resampled(self, gsd: float) -> Grid:
         """The same footprint with (almost) the given GSD: the size is rounded, the corner kept."""
         width = max(1, round(self.width * self.gsd / gsd))

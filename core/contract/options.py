@@ -1,7 +1,8 @@
 """What the user can choose: one dataclass per concept, the only home of each default.
 
 The CLI, the Processing algorithms and the dock are generated from these fields: `metadata["help"]` is the
-tooltip, `metadata["choices"]` the allowed values, `metadata["minimum"]` and `metadata["maximum"]` the limits.
+tooltip, `metadata["choices"]` the allowed values, `metadata["minimum"]` and `metadata["maximum"]` the limits,
+`metadata["for_text"]` says that only methods that read text heed it.
 `check_options` holds values against them. The types are read at run time, also by Python 3.9 (QGIS before 3.36
 on Windows): hence `Optional`.
 """
@@ -22,9 +23,15 @@ def option(
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    for_text: bool = False,
 ) -> Any:
-    """A dataclass field with a help text and, where they apply, its values or its limits (inclusive)."""
-    metadata = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
+    """A dataclass field with a help text and, where they apply, its values or its limits (inclusive).
+
+    for_text: only methods that read text heed it.
+    """
+    metadata = {
+        "help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "for_text": for_text
+    }  # fmt: skip
     return field(default=default, metadata=metadata)
 
 
@@ -172,13 +179,23 @@ MODELS = ("auto", "shift", "similarity", "affine", "homography", "poly1", "poly2
 
 @dataclass(frozen=True)
 class MatchOptions:
-    """How tie points are found."""
+    """How tie points are found.
+
+    Names in `scene` are checked where jobs are (`pipeline.check_scene`): the contract reads no files.
+    """
 
     method: str = option("structural", "Matching method.")
     range: str = option(
         "georef",
         "How far the layers may be apart: 'georef' (a shift of up to 9 % of the image, slight rotation), "
         "'tar', 'promptmid', 'wild' (any rotation, half to twice the size), or a number of pixels.",
+    )
+    scene: str = option(
+        "auto",
+        "What the images show, where it is known: names of scenes (resources/prompts/scenes.json), separated by "
+        "commas, for example 'harbour,river'. They narrow the words that the images are compared with; 'auto' "
+        "takes all.",
+        for_text=True,
     )
     points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
     device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
@@ -218,6 +235,11 @@ class OutputOptions:
     )
     resampling: str = option("bilinear", "How pixel values are interpolated.", RESAMPLING)
     overwrite: bool = option(False, "Replace results that are already there.")
+    land_cover: bool = option(
+        False,
+        "Also write which land cover the method saw where (land_cover.tif), and show it in the report.",
+        for_text=True,
+    )
 
 
 @dataclass(frozen=True)

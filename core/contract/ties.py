@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
 
+from .cover import CoverMap
 from .grid import Grid, Points
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +58,7 @@ class MatchResult:
     reach: pixels; tie points closer than this were measured on shared pixels, so that their errors are alike
         (0 = independent).
     steps: what the method did, in plain words and figures, for the record.
+    cover: which land cover the method saw where; None where it sees none, or none was asked for.
     """
 
     ties: TiePoints
@@ -66,6 +68,7 @@ class MatchResult:
     tried: int
     reach: float = 0.0
     steps: dict[str, Any] = field(default_factory=dict)
+    cover: Optional[CoverMap] = None
 
 
 GCP, CHECK = "gcp", "check"

@@ -18,6 +18,7 @@ from .realign import Realigned, realign
 from .register import register
 from .review import EditedRun, Review, displacement_left, is_edited, load_result
 from .solve import MatchesPairs, Solution, conclude, solve
+from .text_options import check_scene, known_scenes, scene_hint, scene_names
 
 __all__ = [
     "FILES",
@@ -40,6 +41,7 @@ __all__ = [
     "WorkerClient",
     "apply_edits",
     "check_engine",
+    "check_scene",
     "conclude",
     "convert_gcps",
     "default_python",
@@ -48,11 +50,14 @@ __all__ = [
     "export_gcps",
     "foresee",
     "is_edited",
+    "known_scenes",
     "load_result",
     "pip_names",
     "realign",
     "register",
     "register_in_worker",
+    "scene_hint",
+    "scene_names",
     "solve",
     "text_readers",
     "traits_of",

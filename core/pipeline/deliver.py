@@ -9,10 +9,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 
-from ..contract import OutputError, PreparedPair, RegisterResult, Reporter, to_dict
+from ..contract import OutputError, OutputOptions, PreparedPair, RegisterResult, Reporter, to_dict
 from ..geometry import Transform
 from ..raster import (
+    LandCover,
     Scene,
     input_files,
     source_positions,
@@ -21,6 +23,7 @@ from ..raster import (
     write_csv,
     write_geojson,
     write_gpkg,
+    write_land_cover,
 )
 from ..raster import write_points as write_qgis_points
 from ..report import write_report
@@ -32,6 +35,7 @@ FILES: dict[str, str] = {
     "points": "gcps.points",
     "csv": "gcps.csv",
     "geojson": "gcps.geojson",
+    "land_cover": "land_cover.tif",
     "record": "record.json",
     "report": "report.html",
 }
@@ -43,9 +47,16 @@ def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) 
     return {kind: str(Path(directory) / FILES[kind]) for kind in kinds}
 
 
-def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair) -> tuple[str, ...]:
-    """The kinds that the pair allows: GeoJSON knows longitudes and latitudes only."""
-    return tuple(kind for kind in kinds if kind != "geojson" or pair.reference_grid.crs)
+def wanted_kinds(kinds: tuple[str, ...], output: OutputOptions) -> tuple[str, ...]:
+    """The kinds without those that are written on request only, and were not asked for."""
+    return tuple(kind for kind in kinds if kind != "land_cover" or output.land_cover)
+
+
+def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair, cover: Optional[LandCover]) -> tuple[str, ...]:
+    """The kinds that can be written: GeoJSON needs longitudes and latitudes; not all methods see land cover."""
+    impossible = set() if pair.reference_grid.crs else {"geojson"}
+    impossible |= set() if cover is not None else {"land_cover"}
+    return tuple(kind for kind in kinds if kind not in impossible)
 
 
 def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kinds: tuple[str, ...]) -> None:
@@ -109,9 +120,11 @@ def write_results(
     kinds: tuple[str, ...],
     reporter: Reporter,
     timed: Callable[[RegisterResult], RegisterResult] = lambda result: result,
+    cover: Optional[LandCover] = None,
 ) -> RegisterResult:
     """Write the wanted kinds of result into `folder`; `result.files` names where they will end up.
 
+    cover: the land cover that the method saw, where it is to be delivered.
     timed: gives a result the time that the job took so far; what the record holds is returned.
     """
     with Scene(result.job.moving, "SAR") as moving, Scene(result.job.reference, "optical") as reference:
@@ -141,11 +154,13 @@ def write_results(
         if kind in kinds:
             reporter.progress("Writing the GCPs", 0.5)
             write(result.gcps, source, folder / FILES[kind])
+    if cover is not None and "land_cover" in kinds:
+        write_land_cover(cover, folder / FILES["land_cover"])
     if "report" in kinds:
         reporter.progress("Writing the report", 0.0)
         views = pair_views(pair, transform)
         result = timed(result)
-        write_report(folder / FILES["report"], result, views.reference, views.before, views.after)
+        write_report(folder / FILES["report"], result, views.reference, views.before, views.after, cover=cover)
     result = timed(result)
     if "record" in kinds:
         text = json.dumps(to_dict(result), indent=1, ensure_ascii=False, allow_nan=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
@@ -22,8 +23,8 @@ from ..contract import (
     Verdict,
 )
 from ..geometry import leave_one_out, summary
-from ..raster import prepare
-from .deliver import FILES, check_output, planned_files, possible_kinds, staging, write_results
+from ..raster import LandCover, prepare, read_land_cover
+from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
 from .register import scratch_folder, versions
 from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
@@ -35,7 +36,8 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
     """Write all results of a run anew with its edited GCPs, into a folder of their own.
 
     The layers are read again, so that coverage and similarity are measured for the transform as it is now;
-    the verdict is given anew, and never 'trusted' where check points were switched off by hand.
+    the verdict is given anew, and never 'trusted' where check points were switched off by hand. The land cover is
+    handed on, where it is still there.
     Raises InputError (the layers are not what they were), OutputError, Cancelled; nothing is then left.
     """
     started = time.monotonic()
@@ -45,7 +47,9 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
         model=replace(old.job.model, model=edited.model),
         output=replace(old.job.output, directory=str(Path(directory).absolute()), overwrite=False),
     )
-    check_output(job.output.directory, False, [job.reference.source, job.moving.source], tuple(FILES))
+    cover = _stored_cover(old)
+    kinds = wanted_kinds(tuple(FILES), job.output)
+    check_output(job.output.directory, False, [job.reference.source, job.moving.source], kinds)
 
     def timed(result: RegisterResult) -> RegisterResult:
         return replace(result, seconds=round(time.monotonic() - started, 2))
@@ -54,12 +58,20 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
         pair = prepare(job, reporter, Path(scratch))
         _check_unchanged(pair, old, job)
         reporter.progress("Assessing", 0.0)
-        kinds = possible_kinds(tuple(FILES), pair)
+        kinds = possible_kinds(kinds, pair, cover)
         result = _describe(edited, job, pair, kinds)
         with staging(job.output.directory, False) as folder:
-            result = write_results(result, pair, edited.transform, folder, kinds, reporter, timed)
+            result = write_results(result, pair, edited.transform, folder, kinds, reporter, timed, cover)
         del pair  # closes the memory-mapped images, so that Windows can remove them
     return result
+
+
+def _stored_cover(old: RegisterResult) -> Optional[LandCover]:
+    """The land cover in the folder of a run; None where it wrote none, or where that is gone."""
+    try:
+        return read_land_cover(old.files["land_cover"]) if "land_cover" in old.files else None
+    except InputError:
+        return None
 
 
 def _check_unchanged(pair: PreparedPair, old: RegisterResult, job: RegisterJob) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..contract import Grid, MatchOptions, RegisterJob
 from ..matching import traits_of
 from ..raster import gsd_text, outlook
+from .text_options import check_scene
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def foresee(job: RegisterJob) -> Forecast:
 
     Opens both files, which may be slow on a network disk: not for the thread of a user interface.
     """
+    check_scene(job.match)
     seen = outlook(job)
     seconds = expected_seconds(seen.overlap_pixels, seen.output_pixels, job.match)
     return Forecast(

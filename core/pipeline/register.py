@@ -24,8 +24,9 @@ from ..contract import (
     check_options,
 )
 from ..raster import prepare
-from .deliver import FILES, check_output, planned_files, possible_kinds, staging, write_results
+from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
 from .solve import MatchesPairs, Solution, solve
+from .text_options import check_scene, seen_cover, unheeded
 
 
 def register(
@@ -36,12 +37,15 @@ def register(
 ) -> RegisterResult:
     """Run a job and write its results into `job.output.directory`.
 
-    kinds: which results are written (see `deliver.FILES`); all by default, none for a mere assessment.
+    kinds: which results are written (see `deliver.FILES`); by default all that the job asks for, none for a mere
+        assessment.
     Raises OptionError, InputError, NoMatchError, OutputError, EngineError or Cancelled; nothing is then left.
     """
     started = time.monotonic()
     check_options(job)
+    check_scene(job.match)
     job = with_absolute_paths(job)
+    kinds = wanted_kinds(kinds, job.output)
     if kinds:
         check_output(job.output.directory, job.output.overwrite, [job.reference.source, job.moving.source], kinds)
 
@@ -50,12 +54,17 @@ def register(
 
     with scratch_folder() as scratch:
         pair = prepare(job, reporter, Path(scratch))
-        solution = solve(pair, matcher, SearchRange.parse(job.match.range), job.match, job.model, reporter)
-        kinds = possible_kinds(kinds, pair)
-        result = timed(describe(job, pair, solution, kinds))
+        asked, search = "land_cover" in kinds, SearchRange.parse(job.match.range)
+        solution = solve(pair, matcher, search, job.match, job.model, reporter, asked)
+        cover = seen_cover(pair, solution.match) if asked else None
+        notes = unheeded(job.match, asked and cover is None)
+        for note in notes:
+            reporter.log(note)
+        kinds = possible_kinds(kinds, pair, cover)
+        result = timed(describe(job, pair, solution, kinds, notes))
         if kinds:
             with staging(job.output.directory, job.output.overwrite) as folder:
-                result = write_results(result, pair, solution.transform, folder, kinds, reporter, timed)
+                result = write_results(result, pair, solution.transform, folder, kinds, reporter, timed, cover)
         del pair  # closes the memory-mapped images, so that Windows can remove them
     return result
 
@@ -73,8 +82,10 @@ def scratch_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def describe(job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tuple[str, ...]) -> RegisterResult:
-    """All that is known about a run before its results are written."""
+def describe(
+    job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tuple[str, ...], notes: tuple[str, ...]
+) -> RegisterResult:
+    """All that is known about a run before its results are written. notes: further ones for the record."""
     steps = dict(solution.match.steps)
     if solution.model_scores:
         steps["models compared"] = list(solution.model_scores)
@@ -86,7 +97,7 @@ def describe(job: RegisterJob, pair: PreparedPair, solution: Solution, kinds: tu
         transform=solution.transform.to_record(),
         assessment=solution.assessment,
         files=planned_files(job.output.directory, kinds),
-        notes=(*pair.notes, f"Transform: {solution.transform.model}.", *solution.notes),
+        notes=(*pair.notes, f"Transform: {solution.transform.model}.", *solution.notes, *notes),
         versions=versions(),
         steps=steps,
     )

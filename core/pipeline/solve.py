@@ -68,11 +68,14 @@ def solve(
     match_options: MatchOptions,
     model_options: ModelOptions,
     reporter: Reporter = SILENT,
+    land_cover: bool = False,
 ) -> Solution:
-    """Match a pair and draw the conclusion. Raises NoMatchError where not even a pose can be given."""
-    task = MatchTask(
-        pair.reference, pair.moving, search, match_options, model_options.tolerance_px, model_options.model
-    )
+    """Match a pair and draw the conclusion. Raises NoMatchError where not even a pose can be given.
+
+    land_cover: whether the method is asked which land cover it saw (`Solution.match.cover`).
+    """
+    tolerance, model = model_options.tolerance_px, model_options.model
+    task = MatchTask(pair.reference, pair.moving, search, match_options, tolerance, model, land_cover)
     return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
 
 

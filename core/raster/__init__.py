@@ -14,6 +14,7 @@ from .gcp_reading import StoredGcps, read_gcps
 from .gcp_table import SourcePositions, moving_source_pixels, source_positions
 from .geopackage import write_gpkg
 from .inputs import input_files
+from .land_cover import CoverClass, LandCover, classify_cover, read_land_cover, rgb, write_land_cover
 from .png import encode_png
 from .prepare import prepare
 from .radiometry import detect_sar_kind, to_uint8
@@ -23,10 +24,13 @@ from .target import target_grid
 from .warp import write_aligned
 
 __all__ = [
+    "CoverClass",
+    "LandCover",
     "Outlook",
     "Scene",
     "SourcePositions",
     "StoredGcps",
+    "classify_cover",
     "detect_sar_kind",
     "display_limits",
     "encode_png",
@@ -37,8 +41,10 @@ __all__ = [
     "outlook",
     "prepare",
     "read_gcps",
+    "read_land_cover",
     "refined_lee",
     "replacing",
+    "rgb",
     "source_positions",
     "target_grid",
     "to_uint8",
@@ -46,5 +52,6 @@ __all__ = [
     "write_csv",
     "write_geojson",
     "write_gpkg",
+    "write_land_cover",
     "write_points",
 ]

@@ -15,8 +15,10 @@ from .gdal_tools import quiet_gdal
 
 
 @contextmanager
-def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+def replacing(path: str | Path, overwrite: bool = False, companions: tuple[str, ...] = ()) -> Iterator[Path]:
     """Yield a temporary path beside `path` with its suffix; it takes the name of `path` at the end.
+
+    companions: endings, such as '.aux.xml', of files beside it that go with it where they were made.
 
     If the block fails or is cancelled, or leaves nothing behind, the temporary file and everything that
     GDAL or SQLite put beside it (-journal, -wal, .aux.xml, .msk, .ovr …) are removed and `path` is untouched.
@@ -27,7 +29,7 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:12]}{target.suffix}")
     try:
         yield temporary
-        _move(temporary, target, overwrite)
+        _move(temporary, target, overwrite, companions)
     except BaseException as error:
         # A dataset in a frame of the traceback would stay open, and Windows removes no open file.
         with quiet_gdal():
@@ -60,12 +62,15 @@ def _check(target: Path, overwrite: bool) -> None:
         raise OutputError(f"The folder '{target.parent}' cannot be written.", "Choose another folder.")
 
 
-def _move(temporary: Path, target: Path, overwrite: bool) -> None:
+def _move(temporary: Path, target: Path, overwrite: bool, companions: tuple[str, ...]) -> None:
     if not temporary.exists():
         raise OutputError(f"'{target}' could not be written: nothing was produced.", _SPACE)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())  # a full disk may only show itself here
     _check(target, overwrite)  # someone else may have written it meanwhile
+    for ending in companions:
+        with suppress(FileNotFoundError):
+            os.replace(f"{temporary}{ending}", f"{target}{ending}")
     os.replace(temporary, target)
 
 

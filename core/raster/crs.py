@@ -69,6 +69,28 @@ def same_crs(first: str, second: str) -> bool:
     return bool(attempt(lambda: spatial_reference(first).IsSame(spatial_reference(second), options)))
 
 
+def georeference(dataset: Any, grid: Grid) -> None:
+    """Give a GDAL dataset that is written the place of a grid.
+
+    QGIS shows a raster without georeference at y = -row: there what is placed on its pixels must lie over it.
+    """
+    x0, a, b, y0, d, e = grid.geotransform
+    if grid.crs:
+        dataset.SetGeoTransform(grid.geotransform)
+        dataset.SetSpatialRef(spatial_reference(grid.crs))
+    elif grid.geotransform != Grid.of_pixels(1, 1).geotransform:
+        dataset.SetGeoTransform((x0, a, b, -y0, -d, -e))
+
+
+def georeferenced_grid(dataset: Any) -> Grid:
+    """The grid that `georeference` gave a dataset."""
+    crs, width, height = dataset.GetProjection(), dataset.RasterXSize, dataset.RasterYSize
+    x0, a, b, y0, d, e = dataset.GetGeoTransform()
+    if crs or dataset.GetGeoTransform(can_return_null=True) is None:
+        return Grid(width, height, (x0, a, b, y0, d, e), crs)
+    return Grid(width, height, (x0, a, b, -y0, -d, -e))
+
+
 class Transformation:
     """Turns (N, 2) coordinates of one CRS into those of another; where that is impossible, NaN."""
 

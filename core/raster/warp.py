@@ -12,7 +12,7 @@ from osgeo import gdal
 from ..contract import RESAMPLING, SILENT, Grid, InputError, LayerSource, OptionError, OutputError, Reporter
 from .atomic import replacing
 from .bands import data_bands
-from .crs import spatial_reference
+from .crs import georeference
 from .gdal_tools import GdalProgress, attempt, gdal_errors, modest_cache
 from .scene import IDENTITY, UNREADABLE, Scene
 from .target import Backward, SourceMapping
@@ -177,13 +177,7 @@ def _create(raw: Path, plan: _Plan) -> Any:
     )
     if output is None:
         raise RuntimeError("the file could not be created")
-    x0, a, b, y0, d, e = target.geotransform
-    if target.crs:
-        output.SetGeoTransform(target.geotransform)
-        output.SetSpatialRef(spatial_reference(target.crs))
-    elif target.geotransform != Grid.of_pixels(1, 1).geotransform:
-        # QGIS shows a raster without georeference at y = -row: there the aligned one must lie over it.
-        output.SetGeoTransform((x0, a, b, -y0, -d, -e))
+    georeference(output, target)
     output.SetMetadata(_kept(source.GetMetadata()))
     for number, original in enumerate(plan.numbers, 1):
         _copy_band_facts(source.GetRasterBand(original), output.GetRasterBand(number))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
 from ..contract import Pixels, RegisterResult
+from ..raster import LandCover
 from ..raster.atomic import replacing
 from . import sections
+from .cover import cover_section
 from .figures import histogram, residual_map
 from .images import COOL, WARM, Views, Window, checkerboard, definitions, detail_window
 from .style import CSS
@@ -26,21 +29,23 @@ def write_report(
     before: Pixels,
     after: Pixels,
     overwrite: bool = False,
+    cover: Optional[LandCover] = None,
 ) -> Path:
     """Write the report as one self-contained HTML file and return its path.
 
     reference, before, after: uint8 (H, W) of one size and any resolution, each spanning the footprint of
     `result.reference_grid`; 0 = NoData. `before` and `after` show the moving layer.
+    cover: the land cover that the method saw, where it is to be shown.
     Raises OutputError if the file exists (without `overwrite`) or cannot be written, InputError for views
     that do not fit together.
     """
     views = Views(reference, before, after, result.reference_grid)
     with replacing(path, overwrite) as temporary:
-        temporary.write_text(render(result, views), encoding="utf-8")
+        temporary.write_text(render(result, views, cover), encoding="utf-8")
     return Path(path)
 
 
-def render(result: RegisterResult, views: Views) -> str:
+def render(result: RegisterResult, views: Views, cover: Optional[LandCover] = None) -> str:
     """The whole page."""
     ruler = Ruler.of(result.reference_grid)
     detail = detail_window(views, result.gcps)
@@ -51,6 +56,7 @@ def render(result: RegisterResult, views: Views) -> str:
         + sections.key_figures(result, ruler)
         + _pictures(views, detail)
         + _residuals(result, ruler)
+        + ("" if cover is None else cover_section(cover, result))
         + "<h2>All figures</h2><p>Lengths are pixels of the analysis grid.</p>"
         + sections.all_figures(result.assessment.figures, ruler)
         + f"<h2>Tie points</h2><p>{_table_caption(result)}</p>"

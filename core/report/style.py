@@ -58,6 +58,7 @@ figure { margin: 0 0 20px; }
 figcaption { font-size: 14px; color: var(--soft); margin-top: 8px; }
 figcaption b { color: var(--ink); font-weight: 650; }
 .picture { display: block; width: 100%; height: auto; border-radius: 10px; background: #000; }
+.cells { image-rendering: pixelated; }
 .blend { isolation: isolate; } .blend rect { mix-blend-mode: multiply; }
 .defs { position: absolute; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 5px -1px 0;

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import EngineError, Flags, InputError, OutputError, Pixels, TiePoints
+from ..contract import CoverMap, EngineError, Flags, InputError, OutputError, Pixels, TiePoints
 
 COLUMNS = 7  # reference x, y; moving x, y; confidence; round trip; inlier (0 or 1)
 
@@ -50,6 +50,11 @@ class Exchange:
     def ties_path(self) -> str:
         """Where the worker puts the tie points."""
         return ties_path(self.result_prefix)
+
+    @property
+    def cover_path(self) -> str:
+        """Where the worker puts the shares of a cover map."""
+        return cover_path(self.result_prefix)
 
     def path_of(self, image: Pixels, name: str) -> str:
         """Path of a `.npy` file that holds the image (rows, columns); written only if there is none yet."""
@@ -120,3 +125,31 @@ def read_ties(path: str) -> tuple[TiePoints, Flags]:
         raise EngineError(f"The matching engine's tie points cannot be read: {error}.", "Run it again.") from error
     ties = TiePoints(table[:, 0:2].copy(), table[:, 2:4].copy(), table[:, 4].copy(), table[:, 5].copy())
     return ties, table[:, 6] > 0.5
+
+
+def cover_path(prefix: str) -> str:
+    """The file with the shares of a cover map that belongs to a result prefix."""
+    return f"{prefix}-cover.npy"
+
+
+def write_cover(path: str, cover: CoverMap) -> dict[str, Any]:
+    """Store the shares of a cover map as float32 (C, rows, columns); returns the rest of it for a message."""
+    np.save(path, np.asarray(cover.share, dtype=np.float32), allow_pickle=False)
+    return {"share": path, "names": cover.names, "titles": cover.titles, "lattice": cover.lattice}
+
+
+def read_cover(path: str, rest: Any) -> CoverMap:
+    """A cover map from its file and the rest in a message. Raises EngineError where they do not make one."""
+    try:
+        share = np.load(path, allow_pickle=False)
+        names, titles = (tuple(str(text) for text in rest[key]) for key in ("names", "titles"))
+        lattice = np.array(rest["lattice"], dtype=np.float64)
+        if share.dtype != np.float32 or share.ndim != 3 or share.size == 0:
+            raise ValueError(f"shape {share.shape}, {share.dtype}")
+        if not len(names) == len(titles) == len(share):
+            raise ValueError(f"{len(names)} names and {len(titles)} titles for {len(share)} land covers")
+        if lattice.shape != (2, 3) or not np.isfinite(lattice).all() or np.linalg.det(lattice[:, :2]) == 0:
+            raise ValueError(f"lattice {lattice.tolist()}")
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError) as error:
+        raise EngineError(f"The matching engine's land cover cannot be read: {error}.", "Run it again.") from error
+    return CoverMap(names, titles, share, lattice)

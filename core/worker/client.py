@@ -18,7 +18,7 @@ import numpy as np
 
 from ..contract import SILENT, Cancelled, EngineError, MatchResult, Reporter, error_from_code, to_dict
 from ..matching import MatchTask
-from .arrays import Exchange, read_ties
+from .arrays import Exchange, read_cover, read_ties
 from .messages import PROTOCOL, Message
 from .process import End, Rubbish, WorkerProcess
 
@@ -121,7 +121,7 @@ class WorkerClient:
                 "result": files.result_prefix,
             }
             reply = self._ask(request, reporter)
-            return _result(reply, files.ties_path)
+            return _result(reply, files)
 
     def close(self) -> None:
         """End the worker; the client can be used again."""
@@ -269,9 +269,10 @@ def _parameters(task: MatchTask) -> Message:
     return {name: to_dict(getattr(task, name)) for name in names if name not in ("reference", "moving")}
 
 
-def _result(reply: Message, ties_path: str) -> MatchResult:
-    """The match result in a reply and a file. Raises EngineError where it is not complete."""
-    ties, inliers = read_ties(ties_path)
+def _result(reply: Message, files: Exchange) -> MatchResult:
+    """The match result in a reply and its files. Raises EngineError where it is not complete."""
+    ties, inliers = read_ties(files.ties_path)
+    cover = read_cover(files.cover_path, reply["cover"]) if reply.get("cover") else None
     try:
         pose = np.array(reply["pose"], dtype=np.float64)
         if pose.shape != (2, 3):
@@ -279,6 +280,6 @@ def _result(reply: Message, ties_path: str) -> MatchResult:
         evidence, tried = reply["evidence"], int(reply["tried"])
         steps = dict(reply.get("steps") or {})
         known = float("nan") if evidence is None else float(evidence)
-        return MatchResult(ties, inliers, pose, known, tried, float(reply.get("reach") or 0.0), steps)
+        return MatchResult(ties, inliers, pose, known, tried, float(reply.get("reach") or 0.0), steps, cover)
     except (KeyError, TypeError, ValueError) as error:
         raise EngineError(f"The matching engine's result is not complete: {error}.", "Run it again.") from error

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from ..contract import EngineError, InputError, Reporter, SartoError, from_dict, to_dict
 from ..matching import Matcher, MatchTask, create
-from .arrays import read_image, ties_path, write_ties
+from .arrays import cover_path, read_image, ties_path, write_cover, write_ties
 from .environment import device, pip_names, versions
 from .messages import HEARTBEAT_SECONDS, MAX_LINE, PROTOCOL, Message, decode, encode
 
@@ -170,6 +170,8 @@ class Server:
         progress.flush()
         rest = {"pose": found.pose, "evidence": found.evidence, "tried": found.tried}
         rest |= {"reach": found.reach, "steps": found.steps}
+        if found.cover is not None and task.land_cover:
+            rest["cover"] = write_cover(cover_path(prefix), found.cover)
         return {"ties": path, **to_dict(rest)}
 
     def _logger(self, number: Any) -> Callable[[str], None]:

@@ -6,6 +6,8 @@ from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from ...core.pipeline import text_readers, traits_of
+from ..words import choice_of
 from .looks import align_labels
 from .options_form import OptionsForm, advanced_specs
 from .tones import PLAIN, PROBLEM, ToneLabel
@@ -14,14 +16,16 @@ from .tones import PLAIN, PROBLEM, ToneLabel
 class AdvancedBox(QgsCollapsibleGroupBox):
     """All other options with their defaults. Starts folded; an error inside unfolds it.
 
+    method: the form in which the method is chosen; what that does not heed cannot be chosen here.
     changed(): an option is another than before. settings_requested(): the engine's settings are wanted.
     """
 
     changed = pyqtSignal()
     settings_requested = pyqtSignal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, method: OptionsForm, parent: QWidget | None = None) -> None:
         super().__init__("Advanced", parent)
+        self._method = method
         self.setToolTip("Options that most runs leave as they are")
         for button in self.findChildren(QToolButton):
             button.setToolTip("Show or hide the advanced options")
@@ -37,9 +41,18 @@ class AdvancedBox(QgsCollapsibleGroupBox):
         align_labels(self.options.labels)
         self.setCollapsed(True)
         self.options.changed.connect(self.changed)
+        method.changed.connect(self._follow_method)
+        self._follow_method()
         self.reset_button.clicked.connect(self.options.reset)
         self.engine_button.clicked.connect(self.settings_requested)
         self.show_engine("Not checked yet", True)
+
+    def _follow_method(self) -> None:
+        chosen = str(self._method.values()["match.method"])
+        readers = " or ".join(choice_of("method", name) for name in text_readers())
+        keys = [key for key, spec in self.options.specs.items() if spec.for_text]
+        why_not = f"Only with the method {readers}." if readers else "None of the methods heeds it yet."
+        self.options.switch(keys, traits_of(chosen).reads_text, why_not)
 
     def _lay_out(self) -> None:
         reset = QHBoxLayout()

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QAbstractSpinBox,
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
@@ -19,12 +20,16 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...core.contract import RANGES, limits
-from ..words import PLAIN_RANGES, choice_of, label_of
+from ..words import HELPS, PLAIN_RANGES, choice_of, hint_of, label_of
+from .scene_edit import SceneEdit
 
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """An option as the dock shows it. key: unique among all ("match.points"); kind: bool, int, float or str."""
+    """An option as the dock shows it. key: unique among all ("match.points"); kind: bool, int, float or str.
+
+    for_text: only methods that read text heed it.
+    """
 
     key: str
     name: str
@@ -36,6 +41,7 @@ class OptionSpec:
     minimum: float | None = None
     maximum: float | None = None
     is_optional: bool = False
+    for_text: bool = False
     none_text: str = ""
 
 
@@ -58,11 +64,12 @@ def _spec(field: Field[Any], hint: Any, section: str, changed: dict[str, Any]) -
         "kind": next(kind for kind in kinds if kind is not type(None)),
         "default": None if field.default is MISSING else field.default,
         "label": label_of(field.name),
-        "help": meta.get("help", ""),
+        "help": HELPS.get(field.name) or meta.get("help", ""),
         "choices": tuple(meta.get("choices", ())),
         "minimum": meta.get("minimum"),
         "maximum": meta.get("maximum"),
         "is_optional": type(None) in kinds,
+        "for_text": meta.get("for_text", False),
     }
     return OptionSpec(**(parts | changed))
 
@@ -124,7 +131,7 @@ class ChoiceEdit(QComboBox):
         super().__init__(parent)
         self._name = spec.name
         for value in spec.choices:
-            self.addItem(choice_of(spec.name, value), value)
+            self._add(value)
         limit_width(self)
         self.set_option_value(spec.default)
         self.currentIndexChanged.connect(lambda _index: self.changed.emit())
@@ -136,8 +143,31 @@ class ChoiceEdit(QComboBox):
     def set_option_value(self, value: Any) -> None:
         """Choose a value; one that is not among them is added."""
         if self.findData(value) < 0:
-            self.addItem(choice_of(self._name, str(value)), value)
+            self._add(str(value))
         self.setCurrentIndex(self.findData(value))
+
+    def _add(self, value: str) -> None:
+        self.addItem(choice_of(self._name, value), value)
+        self.setItemData(self.count() - 1, hint_of(self._name, value), Qt.ItemDataRole.ToolTipRole)
+
+
+class FlagEdit(QCheckBox):
+    """Yes or no; the label of the option is its own text."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, spec: OptionSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec.label, parent)
+        self.set_option_value(spec.default)
+        self.toggled.connect(lambda _is_on: self.changed.emit())
+
+    def option_value(self) -> bool:
+        """Whether it is ticked."""
+        return self.isChecked()
+
+    def set_option_value(self, value: Any) -> None:
+        """Tick it or not."""
+        self.setChecked(bool(value))
 
 
 class WholeEdit(QSpinBox):
@@ -287,10 +317,14 @@ def editor_for(spec: OptionSpec, parent: QWidget | None = None) -> Any:
     editor: QWidget
     if spec.key == "match.range":
         editor = RangeEdit(spec, parent)
+    elif spec.key == "match.scene":
+        editor = SceneEdit(spec.default, parent)
     elif spec.is_optional:
         editor = OptionalEdit(spec, parent)
     elif spec.choices:
         editor = ChoiceEdit(spec, parent)
+    elif spec.kind is bool:
+        editor = FlagEdit(spec, parent)
     elif spec.kind is int:
         editor = WholeEdit(spec, parent)
     elif spec.kind is float:

@@ -20,6 +20,8 @@ from ...core.contract import (
     SartoError,
     check_options,
 )
+from ...core.pipeline import check_scene
+from ..words import choice_of, hint_of
 from .editors import OptionalEdit, OptionSpec, editor_for, specs_of, tooltip_of, whole_width
 from .tones import ToneLabel
 
@@ -41,7 +43,11 @@ def main_specs(methods: Iterable[str]) -> list[OptionSpec]:
     """The options that are always seen: method, transform, range."""
     method, search = specs_of(MatchOptions, "match", ("method", "range"))
     (model,) = specs_of(ModelOptions, "model", ("model",))
-    return [replace(method, choices=tuple(methods)), model, search]
+    names = tuple(methods)
+    hints = [
+        f"{choice_of('method', name)}: {hint_of('method', name)}" for name in names if hint_of("method", name)
+    ]
+    return [replace(method, choices=names, help="\n\n".join((method.help, *hints))), model, search]
 
 
 def advanced_specs() -> dict[str, list[OptionSpec]]:
@@ -79,6 +85,7 @@ class OptionRow(QWidget):
         self.label.setBuddy(self.editor)
         # The row takes whatever width there is: it folds instead of asking for more.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.label.setVisible(spec.kind is not bool)  # a checkbox says itself what it is about
         self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._line.setSpacing(_BESIDE)
         self._line.addWidget(self.label)
@@ -118,6 +125,7 @@ class OptionsForm(QWidget):
         self.editors: dict[str, Any] = {}
         self.notes: dict[str, ToneLabel] = {}
         self.labels: list[QLabel] = []
+        self._rows: dict[str, OptionRow] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
@@ -139,16 +147,29 @@ class OptionsForm(QWidget):
         row = OptionRow(spec, self)
         self._column.addWidget(row)
         self.labels.append(row.label)
+        self._rows[spec.key] = row
         self.editors[spec.key], self.notes[spec.key] = row.editor, row.note
         row.editor.changed.connect(self.changed)
 
     def values(self) -> dict[str, Any]:
-        """Key → value of every option in the form."""
-        return {key: editor.option_value() for key, editor in self.editors.items()}
+        """Key → value of every option in the form; of those that are switched off, the default."""
+        return {
+            key: editor.option_value() if self._rows[key].isEnabledTo(self) else self.specs[key].default
+            for key, editor in self.editors.items()
+        }
 
     def changed_values(self) -> dict[str, Any]:
-        """Those that differ from their defaults."""
-        return {key: value for key, value in self.values().items() if value != self.specs[key].default}
+        """Those that differ from their defaults as they are shown, also of those that are switched off."""
+        shown = {key: editor.option_value() for key, editor in self.editors.items()}
+        return {key: value for key, value in shown.items() if value != self.specs[key].default}
+
+    def switch(self, keys: Iterable[str], is_on: bool, why_not: str = "") -> None:
+        """Let options be chosen or not. why_not: for the tooltips while they cannot."""
+        for key in keys:
+            row, tip = self._rows[key], tooltip_of(self.specs[key])
+            row.setEnabled(is_on)
+            for widget in (row.label, row.editor):
+                widget.setToolTip(tip if is_on or not why_not else f"{tip}\n\n{why_not}")
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Show values; those that are unknown or not allowed are left as they are."""
@@ -195,7 +216,10 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
     owner = SECTIONS.get(section)
     try:
         if owner is not None:
-            check_options(owner(**{name: value}))
+            options = owner(**{name: value})
+            check_options(options)
+            if isinstance(options, MatchOptions):
+                check_scene(options)
         elif value is not None:
             check_options(LayerSource("", nodata=value))  # the optional numbers have no limits of their own
     except SartoError as error:

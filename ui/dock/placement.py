@@ -10,6 +10,7 @@ _OPTION = re.compile(r"^Option '(\w+)'")
 # Words with which the engine names an option that has no 'Option …' before it.
 _OPTION_WORDS = (
     ("Search range", "range"),
+    ("Scene '", "scene"),
     ("analysis GSD", "gsd"),
     ("Matching method", "method"),
     ("Output grid", "grid"),

@@ -87,7 +87,7 @@ class RegisterDock(QgsDockWidget):
         self.area = AreaBox(canvas, self.body)
         self.method = OptionsForm({"": main_specs(METHODS)}, self.body)
         self.output = OutputBox(self.body)
-        self.advanced = AdvancedBox(self.body)
+        self.advanced = AdvancedBox(self.method, self.body)
         self.run_row = RunRow()
         forms = (self.layers, self.method, self.advanced.options)
         self.notes = Notes(forms, {"area": self.area.note, "folder": self.output.note})

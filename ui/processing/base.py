@@ -11,6 +11,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
@@ -105,16 +106,21 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
             if definition is not None and parameters.get(name.upper(), definition.defaultValue()) not in (
                 None,
                 "",
+                [],
             ):
                 read = self._reader(definition, get_args(hint) or (hint,))
                 found[name] = read(parameters, name.upper(), context)
         return kind(**{**found, **fixed})
 
     def _reader(self, definition: QgsProcessingParameterDefinition, kinds: tuple[Any, ...]) -> Callable[..., Any]:
-        if definition.type() == "enum":
-            return self.parameterAsEnumString
+        if isinstance(definition, QgsProcessingParameterEnum):
+            return self._joined if definition.allowMultiple() else self.parameterAsEnumString
         readers = ((bool, self.parameterAsBool), (str, self.parameterAsString), (int, self.parameterAsInt))
         return next((read for kind, read in readers if kind in kinds), self.parameterAsDouble)
+
+    def _joined(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+        """Several values of an enum as the contract has them: one text."""
+        return ",".join(self.parameterAsEnumStrings(parameters, name, context))
 
     @staticmethod
     def carry_out(work: Callable[[Reporter], T], feedback: QgsProcessingFeedback, method: str = "") -> T | None:

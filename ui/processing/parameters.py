@@ -13,11 +13,20 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ...core.pipeline import METHODS
-from ..words import choice_of, label_of
+from ...core.contract import SartoError
+from ...core.pipeline import METHODS, known_scenes, text_readers
+from ..words import HELPS, choice_of, label_of
 
 _LABELS = {"range": "How far off: georef, wild, or a number of pixels"}
 """Where a field is typed instead of chosen, its label says what can be typed."""
+
+
+def _scenes() -> list[str]:
+    """The names of scenes; none where the library cannot be read, which the run says where it matters."""
+    try:
+        return list(known_scenes())
+    except SartoError:
+        return []
 
 
 def parameters_of(
@@ -45,8 +54,11 @@ def _help(field: dataclasses.Field[Any]) -> str:
     """The help text, and what the values mean that are chosen by their own names."""
     values = METHODS if field.name == "method" else field.metadata["choices"]
     meanings = [f"{value} = {choice_of(field.name, value)}" for value in values]
-    text: str = field.metadata["help"]
-    return f"{text} {'; '.join(meanings)}." if meanings else text
+    text: str = HELPS.get(field.name) or field.metadata["help"]
+    text += f" {'; '.join(meanings)}." if meanings else ""
+    if field.metadata["for_text"] and text_readers():
+        text += f" Only with the method {' or '.join(text_readers())}."
+    return text
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParameterDefinition:
@@ -55,6 +67,9 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParamet
     if choices:
         # The values themselves, not their numbers: a stored model keeps its meaning when a choice is added.
         return QgsProcessingParameterEnum(name, label, list(choices), False, field.default, False, True)
+    scenes = _scenes() if field.name == "scene" else []
+    if scenes:
+        return QgsProcessingParameterEnum(name, label, scenes, True, None, True, True)
     kinds = get_args(hint) or (hint,)
     if bool in kinds:
         return QgsProcessingParameterBoolean(name, label, field.default)

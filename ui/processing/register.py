@@ -145,6 +145,7 @@ class RegisterAlgorithm(JobAlgorithm):
         self.addOutput(QgsProcessingOutputRasterLayer("ALIGNED", "Aligned SAR layer"))
         self.addOutput(QgsProcessingOutputVectorLayer("GCPS", "GCPs", QgsProcessing.SourceType.TypeVectorPoint))
         self.addOutput(QgsProcessingOutputFile("POINTS", "Georeferencer points"))
+        self.addOutput(QgsProcessingOutputRasterLayer("LAND_COVER_MAP", "Land cover that the method saw"))
         self.addOutput(QgsProcessingOutputFile("RECORD", "Record"))
         self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
         self.addOutput(QgsProcessingOutputString("VERDICT", "Verdict"))
@@ -160,7 +161,9 @@ class RegisterAlgorithm(JobAlgorithm):
         if result is None:
             return {}
         figures = result.assessment.figures
+        seen = {"LAND_COVER_MAP": result.files["land_cover"]} if "land_cover" in result.files else {}
         return {
+            **seen,
             "FOLDER": folder,
             "ALIGNED": result.files["aligned"],
             "GCPS": f"{result.files['gpkg']}|layername=gcps",

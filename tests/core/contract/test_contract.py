@@ -58,6 +58,17 @@ def test_resampling_keeps_the_footprint(gsd: float) -> None:
     assert np.allclose(UTM.resampled(gsd).corners(), UTM.corners())
 
 
+def test_a_grid_through_a_lattice_shows_the_same_world() -> None:
+    grid = Grid(100, 60, (300_000.0, 9.0, 2.0, 5e6, 2.0, -9.0), "EPSG:32632")
+    lattice = np.array([[8.0, 1.0, 3.5], [-1.0, 8.0, 40.25]])
+    cells = grid.through(lattice, 12, 7)
+    assert (cells.width, cells.height, cells.crs) == (12, 7, grid.crs)
+    points = np.array([[0.0, 0.0], [11.0, 2.0], [3.0, 6.0]])
+    there = points @ lattice[:, :2].T + lattice[:, 2]
+    np.testing.assert_allclose(cells.to_world(points), grid.to_world(there), atol=1e-7)
+    assert grid.through(np.eye(2, 3), 100, 60) == grid
+
+
 def test_a_window_shows_the_same_world() -> None:
     window = UTM.window(30, 20, 50, 40)
     assert np.allclose(window.to_world([[0, 0]]), UTM.to_world([[30, 20]]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from osgeo import osr
+from osgeo import gdal, osr
 from sarto.core.contract import (
     CHECK,
     GCP,
@@ -26,6 +27,7 @@ from sarto.core.contract import (
     Verdict,
 )
 from sarto.core.geometry import refit
+from sarto.core.raster import CoverClass, LandCover
 from sarto.core.report import Ruler, write_report
 
 HOSTILE = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>&amp;"""
@@ -107,8 +109,8 @@ class Page(HTMLParser):
         return sum(t == tag and attributes.items() <= a.items() for t, a in self.tags)
 
 
-def written(tmp_path, result, views=None) -> Page:
-    path = write_report(tmp_path / "report.html", result, *(views or pictures()))
+def written(tmp_path, result, views=None, cover=None) -> Page:
+    path = write_report(tmp_path / "report.html", result, *(views or pictures()), overwrite=True, cover=cover)
     html = path.read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     page = Page(html)
@@ -244,6 +246,59 @@ def test_two_thousand_gcps_stay_small(tmp_path):
     result = made(2000)
     written(tmp_path, result, pictures(1500, 2000))
     assert (tmp_path / "report.html").stat().st_size < 3e6
+
+
+def seen(grid: Grid = GRID, classes: bool = True, cell: int = 8) -> LandCover:
+    """Trees in the left half, water in a corner."""
+    rows, columns = -(-grid.height // cell), -(-grid.width // cell)
+    values = np.zeros((rows, columns), np.uint8)
+    if classes:
+        values[:, : columns // 2] = 10
+        values[-1, -1] = 80
+    entries = (CoverClass(10, "Tree cover", "#006400"), CoverClass(80, HOSTILE, "#0064c8")) if classes else ()
+    lattice = np.array([[cell, 0, (cell - 1) / 2], [0, cell, (cell - 1) / 2]])
+    return LandCover(values, values, entries, grid.through(lattice, columns, rows))
+
+
+@pytest.mark.parametrize("grid", [GRID, Grid.of_pixels(400, 300)])
+def test_land_cover_lies_on_the_reference(tmp_path, grid):
+    page = written(tmp_path, made(grid=grid), cover=seen(grid))
+    assert "Land cover that the method saw" in page.text
+    assert "no land-cover product" in page.text
+    assert HOSTILE in page.text
+    (overlay,) = [a for tag, a in page.tags if tag == "image" and a.get("class") == "cells"]
+    assert (overlay["width"], overlay["height"]) == ("50", "38")
+    numbers = [float(n) for n in overlay["transform"][len("matrix(") : -1].split()]
+    assert numbers == pytest.approx([8, 0, 0, 8, 0, 0], abs=1e-6)
+    png = encoded(overlay["href"])
+    assert png[0, 0].tolist() == [0, 100, 0, 255]
+    assert png[0, -1, 3] == 0
+    assert re.search(r"Tree cover >? ?99|Tree cover 100", page.text)  # of what stands out, one cell is water
+    assert "< 1" in page.text
+
+
+def encoded(address: str) -> np.ndarray:
+    """(rows, columns, bands) of a PNG in a data address."""
+    gdal.FileFromMemBuffer("/vsimem/cells.png", base64.b64decode(address.partition(",")[2]))
+    image = gdal.Open("/vsimem/cells.png").ReadAsArray()
+    gdal.Unlink("/vsimem/cells.png")
+    return np.moveaxis(image, 0, -1)
+
+
+def test_fine_land_cover_is_thinned_and_stays_in_place(tmp_path):
+    grid = replace(GRID, width=4000, height=3000)
+    page = written(tmp_path, made(grid=grid), cover=seen(grid, cell=2))
+    (overlay,) = [a for tag, a in page.tags if tag == "image" and a.get("class") == "cells"]
+    assert int(overlay["width"]) <= 700
+    numbers = [float(n) for n in overlay["transform"][len("matrix(") : -1].split()]
+    assert numbers == pytest.approx([6, 0, 0, 6, 0, 0], abs=1e-6)
+    assert (tmp_path / "report.html").stat().st_size < 3e6
+
+
+def test_no_land_cover_stands_out(tmp_path):
+    page = written(tmp_path, made(), cover=seen(classes=False))
+    assert "No land cover stood out" in page.text
+    assert "Land cover" not in written(tmp_path, made()).text
 
 
 def test_one_point_and_tiny_views(tmp_path):

@@ -7,9 +7,10 @@ import os
 import sys
 import time
 import types
+from dataclasses import replace
 
 import numpy as np
-from sarto.core.contract import MatchResult, NoMatchError, Reporter, TiePoints
+from sarto.core.contract import CoverMap, MatchResult, NoMatchError, Reporter, TiePoints
 from sarto.core.matching import MatchTask, registry
 
 
@@ -62,6 +63,17 @@ class Deaf:
         return result(3)
 
 
+class Seer:
+    """Gives a cover map, whether it was asked for or not."""
+
+    def match(self, task: MatchTask, reporter: Reporter) -> MatchResult:
+        share = np.random.default_rng(1).random((3, 4, 5)).astype(np.float32)
+        share[0, 0, 0] = np.nan
+        lattice = np.array([[8.0, 0.5, 3.5], [-0.5, 8.0, 3.5]])
+        cover = CoverMap(("road", "water", "ü"), ("Road", "Water", "Überschwemmt"), share, lattice)
+        return replace(result(5, asked=task.land_cover), cover=cover)
+
+
 class Chatty:
     """Prints on stdout by all ways there are."""
 
@@ -97,7 +109,7 @@ def main() -> None:
     from sarto.core.worker import server
 
     module = types.ModuleType("sarto.core.matching.odd")
-    for method in (Echo, Slow, Deaf, Chatty, Failing):
+    for method in (Echo, Slow, Deaf, Seer, Chatty, Failing):
         setattr(module, method.__name__, method)
         registry.METHODS[method.__name__.lower()] = f"odd:{method.__name__}"
     sys.modules[module.__name__] = module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,24 @@ def test_result_comes_through_unchanged(odd_client, task, tmp_path):
     assert found.steps["odd"] is None
     assert found.steps["sums"] == [int(task().reference.sum())] * 2
     assert list(workdir.iterdir()) == []
+
+
+def test_a_cover_map_comes_through_unchanged_where_it_is_asked_for(odd_client, task, tmp_path):
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    found = odd_client.match(replace(task("seer"), land_cover=True), workdir=workdir)
+    share = np.random.default_rng(1).random((3, 4, 5)).astype(np.float32)
+    share[0, 0, 0] = np.nan
+    assert found.cover.share.dtype == np.float32
+    np.testing.assert_array_equal(found.cover.share, share)
+    np.testing.assert_array_equal(found.cover.lattice, [[8.0, 0.5, 3.5], [-0.5, 8.0, 3.5]])
+    assert found.cover.names == ("road", "water", "ü")
+    assert found.cover.titles == ("Road", "Water", "Überschwemmt")
+    assert found.steps["asked"] is True
+    assert list(workdir.iterdir()) == []
+    unasked = odd_client.match(task("seer"))
+    assert (unasked.cover, unasked.steps["asked"]) == (None, False)
+    assert odd_client.match(replace(task("echo"), land_cover=True)).cover is None
 
 
 def test_no_points_is_a_result(odd_client, task):

@@ -128,6 +128,42 @@ BROKEN = {
 }
 
 
+COVERS = {
+    "no file": "",
+    "no map": "numpy.save(c, numpy.zeros((3, 4), 'f4'))",
+    "nothing in it": "numpy.save(c, numpy.zeros((2, 0, 4), 'f4'))",
+    "no numbers": "numpy.save(c, numpy.zeros((2, 3, 4), 'i4'))",
+    "pickle": "numpy.save(c, numpy.array([{}]), allow_pickle=True)",
+    "too few names": "save(); cover['names'] = ['a']",
+    "no titles": "save(); del cover['titles']",
+    "titles that are none": "save(); cover['titles'] = 7",
+    "odd lattice": "save(); cover['lattice'] = [[1, 0], [0, 1]]",
+    "flat lattice": "save(); cover['lattice'] = [[1, 1, 0], [1, 1, 0]]",
+    "no lattice": "save(); cover['lattice'] = [[None, 0, 0], [0, 1, 0]]",
+    "no object": "save(); cover = [1]",
+}
+
+COVER = """
+import numpy
+hello(); r = request(); n = r['id']; p = r['result']; c = p + '-cover.npy'
+def save(): numpy.save(c, numpy.zeros((2, 3, 4), 'f4'))
+numpy.save(p + '-ties.npy', numpy.zeros((2, 7)))
+cover = dict(share=c, names=['a', 'b'], titles=['A', 'B'], lattice=[[8, 0, 3], [0, 8, 3]])
+{}
+say(type='result', id=n, pose=[[1,0,0],[0,1,0]], evidence=1, tried=1, steps=dict(), cover=cover)
+"""
+
+
+@pytest.mark.parametrize("kind", COVERS)
+def test_broken_covers(standin, task, kind):
+    with pytest.raises(EngineError, match="land cover cannot be read"):
+        standin(COVER.format(COVERS[kind])).match(task())
+
+
+def test_the_covers_above_are_broken_by_that_alone(standin, task):
+    assert standin(COVER.format("save()")).match(task()).cover.share.shape == (2, 3, 4)
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_results(standin, task, kind, tmp_path):
     client = standin("hello(); r = request(); n = r['id']; p = r['result'] + '-ties.npy'\n" + BROKEN[kind])

@@ -40,9 +40,12 @@ from sarto.core.contract import (
     RadiometryOptions,
     RegisterJob,
 )
+from sarto.core.matching import prompts
+from sarto.core.matching.prompts import load_library
 from sarto.core.raster import read_gcps
 from sarto.ui.engine import remember_engine
 from sarto.ui.processing import SartoProvider
+from sarto.ui.processing.register import RegisterAlgorithm
 
 QUICK = {"POINTS": 80}
 
@@ -206,6 +209,53 @@ def test_empty_values_are_not_given(registry, layers, engine) -> None:
     assert job.moving.nodata is None
     assert job.match == MatchOptions()
     assert job.area == ""
+
+
+def test_scenes_are_ticked_by_name(registry, layers, engine) -> None:
+    assert job_of(registry, layers).match.scene == "auto"
+    for given in (["harbour", "river"], "harbour,river"):  # as a dialog and as `qgis_process` give them
+        assert job_of(registry, layers, SCENE=given).match.scene == "harbour,river"
+    for given in ([], "", None):
+        assert job_of(registry, layers, SCENE=given).match.scene == "auto"
+    definition = registry.algorithmById("sarto:register").parameterDefinition("SCENE")
+    assert definition.allowMultiple()
+    assert definition.usesStaticStrings()
+    assert set(definition.options()) == {scene.name for scene in load_library().scenes}
+
+
+def test_an_unknown_scene_is_refused_before_the_run(registry, layers, tmp_path) -> None:
+    algorithm = registry.createAlgorithmById("sarto:register")
+    for wrong in (["mars"], ["harbour", "mars"]):
+        parameters = {**layers, "FOLDER": str(tmp_path / "out"), "SCENE": wrong}
+        assert not algorithm.checkParameterValues(parameters, QgsProcessingContext())[0]
+
+
+def test_without_the_prompt_library_the_algorithms_are_there(qgis_app, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(prompts, "FOLDER", tmp_path)
+    algorithm = RegisterAlgorithm().create()
+    assert algorithm.parameterDefinition("SCENE").type() == "string"
+    assert algorithm.options_of(MatchOptions, {}, QgsProcessingContext()) == MatchOptions()
+
+
+def test_warping_sees_no_land_cover(registry) -> None:
+    names = {name: {p.name() for p in registry.algorithmById(f"sarto:{name}").parameterDefinitions()}
+             for name in ("register", "warp", "assess")}  # fmt: skip
+    assert [name for name in names if "LAND_COVER" in names[name]] == ["register"]
+    assert [name for name in names if "SCENE" in names[name]] == ["register", "assess"]
+
+
+def test_land_cover_as_an_output(registry, layers, reader_python, tmp_path) -> None:
+    remember_engine(reader_python)
+    provider = QgsApplication.processingRegistry().providerById("sarto")
+    provider.refreshAlgorithms()  # the method was registered just now
+    out = str(tmp_path / "out")
+    chosen = {"METHOD": "reader", "SCENE": ["river"], "LAND_COVER": True}
+    results, ok, feedback = run(registry, "register", {**layers, **chosen, "FOLDER": out})
+    assert ok, feedback.textLog()
+    assert QgsRasterLayer(results["LAND_COVER_MAP"]).isValid()
+    results, ok, _ = run(registry, "register", {**layers, "METHOD": "reader", "FOLDER": str(tmp_path / "b")})
+    assert ok
+    assert "LAND_COVER_MAP" not in results
 
 
 def test_area_in_another_crs(registry, layers, engine) -> None:
