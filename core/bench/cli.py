@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..contract import MatchOptions, ModelOptions, OptionError, Reporter
 from .manifest import read_manifest
-from .methods import MethodOptions
+from .methods import ABLATIONS, MethodOptions
 from .protocols import PROTOCOLS
 from .runner import BenchOptions, run_bench
 
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("manifest", nargs="?", help="CSV of the pairs; paths in it are relative to it")
-    parser.add_argument("--method", help="methods, separated by commas: Sarto's, or peer:NAME")
+    parser.add_argument("--method", help="methods, separated by commas: Sarto's, peer:NAME, or "
+                        f"a part left out: {', '.join(ABLATIONS)}")
     parser.add_argument("--protocol", help=f"protocols, separated by commas: {', '.join(PROTOCOLS)}")
     parser.add_argument(
         "--out", help="folder for the results; DIR/METHOD/PROTOCOL if there are several methods or protocols"
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=ModelOptions.model, help="transform model (default: %(default)s)")
     parser.add_argument("--points", type=int, default=MatchOptions.points, help="tie points to look for at most")
     parser.add_argument("--device", default=MatchOptions.device, help="auto, cpu or cuda")
+    parser.add_argument("--weights", default="", help="a learned method's weights (default: the shipped ones)")
     parser.add_argument("--reliability", nargs="+", metavar="DIR",
                         help="print how reliable confidence and evidence of finished benches are")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
@@ -109,7 +111,7 @@ def _options(args: argparse.Namespace) -> list[BenchOptions]:
             samples=Path(args.samples) if args.samples else out / "samples",
             control=args.control,
             ties=args.ties,
-            engine=MethodOptions(args.device, args.points, args.model, args.seed),
+            engine=MethodOptions(args.device, args.points, args.model, args.seed, args.weights),
         )
         for method in methods
         for protocol in protocols

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,12 +16,14 @@ from ..contract import (
     Grid,
     MatchOptions,
     ModelOptions,
+    OptionError,
     Pixels,
     PreparedPair,
     Reporter,
     SearchRange,
     TiePoints,
 )
+from ..matching.protocol import Matcher
 
 PEER_PREFIX = "peer:"
 
@@ -62,16 +65,17 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What a method is created with."""
+    """What a method is created with. weights: a learned method's file, "" = the one that ships."""
 
     device: str = MatchOptions.device
     points: int = MatchOptions.points
     model: str = ModelOptions.model
     seed: int = 0
+    weights: str = ""
 
 
 def open_method(name: str, options: MethodOptions) -> Method:
-    """A method of Sarto, or of others (`peer:NAME`).
+    """A method of Sarto, or of others (`peer:NAME`), or one of Sarto's with a part left out (see `ABLATIONS`).
 
     Raises OptionError for an unknown name, or a peer that is not installed.
     """
@@ -86,13 +90,14 @@ class SartoMethod:
     """One of Sarto's matchers with the fit and the assessment of the engine."""
 
     def __init__(self, name: str, options: MethodOptions) -> None:
-        from ..matching.registry import create
         from ..pipeline.solve import solve
 
         self.name = name
         self._solve = solve
-        self._matcher = create(name)
-        self._match = MatchOptions(method=name, points=options.points, device=options.device, seed=options.seed)
+        self._matcher = _matcher(name, options.weights)
+        self._match = MatchOptions(
+            method=name.partition(":")[0], points=options.points, device=options.device, seed=options.seed
+        )
         self._model = ModelOptions(model=options.model)
 
     def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter = SILENT) -> Answer:
@@ -111,6 +116,31 @@ class SartoMethod:
             inliers=match.inliers,
             features=_features(match.steps.get("tie_features"), len(match.ties)),
         )
+
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "tar:no-text": {"text": "none"},
+    "tar:shuffled-text": {"text": "shuffled"},
+    "tar:one-pass": {"second": False},
+    "tar:no-rescue": {"rescue": False},
+}
+"""What the bench measures beside the methods themselves: a method with a part left out or spoiled."""
+
+
+def _matcher(name: str, weights: str) -> Matcher:
+    """Raises OptionError for an unknown name, or weights for a method that has none."""
+    from ..matching.registry import METHODS, create
+
+    if name in METHODS and not weights:
+        return create(name)
+    method = name.partition(":")[0]
+    if method != "tar" or (name != method and name not in ABLATIONS):
+        if weights and name in METHODS:
+            raise OptionError(f"Matching method '{name}' has no weights.", "Leave --weights away.")
+        return create(name)
+    from ..matching.tar.matcher import Parts, TarMatcher
+
+    return TarMatcher(Path(weights) if weights else None, Parts(**ABLATIONS.get(name, {})))
 
 
 def _grid(image: Pixels) -> Grid:

@@ -17,6 +17,7 @@ from ..prompts import load_library, parse_scenes
 from ..protocol import MatchTask
 from ..robust import MIN_POINTS, fit_pose
 from .cfdm import FINE_CELL
+from .cover import cover_map
 from .pose import Hypothesis, find_poses
 from .second_pass import Outcome, second_pass
 from .tiles import TILE, Ties
@@ -25,10 +26,25 @@ from .weights import load_model
 
 TRIED = 3
 """Poses of the first pass that the second pass tries on small images, where it costs little."""
+LIKELY = 0.25
+"""Poses with less than this share of the best one's score are not tried."""
 DISTANCE = 0.03
 """Share of the image's longer side within which two poses are the same."""
 UNIT_AREA = 192.0**2
 """Pixels of overlap on chips as it was calibrated on."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What takes part; anything but the defaults is for ablations.
+
+    text: "full", "none", or "shuffled" = the features of other words. second: tiles are matched more than once.
+    rescue: candidates of the structural pose search are tested as well.
+    """
+
+    text: str = "full"
+    second: bool = True
+    rescue: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,8 +63,8 @@ class TarMatcher:
     title = "Learned features with text (TAR)"
     description = "Sarto's own network: the best choice for most pairs."
 
-    def __init__(self, weights: Path | None = None) -> None:
-        self._weights = weights
+    def __init__(self, weights: Path | None = None, parts: Parts | None = None) -> None:
+        self._weights, self._parts = weights, parts or Parts()
 
     def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
         """See `Matcher.match`. Raises EngineError where the weights are missing or damaged."""
@@ -59,20 +75,28 @@ class TarMatcher:
         scenes = parse_scenes(getattr(task.options, "scene", "auto"), load_library())
 
         def work(device: torch.device) -> Examined:
-            return _match(task, load_model(self._weights, device, scenes), reporter)
+            model = load_model(self._weights, device, scenes, self._parts.text)
+            return _match(task, model, self._parts, reporter)
 
         return with_fallback(work, task.options.device, reporter)
 
 
-def _match(task: MatchTask, model: Model, reporter: Reporter) -> Examined:
-    hypotheses = find_poses(task, model, reporter)
-    small = max(task.reference.shape) <= TILE
-    outcomes = [second_pass(task, model, h, reporter) for h in hypotheses[: TRIED if small else 1]]
+def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> Examined:
+    hypotheses = find_poses(task, model, reporter, parts.rescue)
+    tried = hypotheses[: TRIED if max(task.reference.shape) <= TILE else 1]
+    likely = [h for h in tried if h.score >= LIKELY * tried[0].score]
+    outcomes = [second_pass(task, model, h, reporter, parts.second) for h in likely]
     outcomes.sort(key=lambda o: -o.gain)
-    return _conclude(task, model, hypotheses, outcomes)
+    return _conclude(task, model, hypotheses, outcomes, reporter)
 
 
-def _conclude(task: MatchTask, model: Model, hypotheses: list[Hypothesis], outcomes: list[Outcome]) -> Examined:
+def _conclude(
+    task: MatchTask,
+    model: Model,
+    hypotheses: list[Hypothesis],
+    outcomes: list[Outcome],
+    reporter: Reporter,
+) -> Examined:
     best = outcomes[0]
     ties, agreed, pose = best.ties, best.agreed, best.pose
     if agreed.sum() >= MIN_POINTS:
@@ -91,9 +115,11 @@ def _conclude(task: MatchTask, model: Model, hypotheses: list[Hypothesis], outco
         "evidence from": {name: round(value, 4) for name, value in evidence.items()},
         "text": "used" if model.text is not None else "not used",
     }
+    cover = cover_map(task, model, pose, reporter)
     points = TiePoints(ties.reference, ties.moving, confidence, ties.round_trip)
     probability = 1 / (1 + math.exp(-log_odds))
-    return Examined(MatchResult(points, agreed, pose, probability, best.tried, reach, steps), evidence, features)
+    result = MatchResult(points, agreed, pose, probability, best.tried, reach, steps, cover)
+    return Examined(result, evidence, features)
 
 
 def evidence_features(

@@ -16,7 +16,7 @@ import numpy as np
 from ...contract import Floats, Reporter, SearchRange
 from ...geometry import affine
 from ..protocol import MatchTask
-from ..structural.pose import Pose, propose
+from ..structural.pose import propose
 from .coarse import agree, coarse_matches
 from .views import Model, TileView, encode_views, padded
 
@@ -40,21 +40,21 @@ class Hypothesis:
     share: float = 0.0
 
 
-def find_poses(task: MatchTask, model: Model, reporter: Reporter) -> list[Hypothesis]:
-    """Poses from the best down. Raises NoMatchError where the images never overlap."""
-    candidates = [Hypothesis(p.transform, "structural search") for p in _candidates(task, model, reporter)]
+def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool = True) -> list[Hypothesis]:
+    """Poses from the best down. rescue: False leaves the structural candidates out.
+
+    Raises NoMatchError where the images never overlap.
+    """
+    found = propose(task, model.device, reporter, 4 * SCREENED)[:SCREENED] if rescue else []
+    candidates = [Hypothesis(p.transform, "structural search") for p in found]
     hypotheses = [*_grid(task), *candidates]
     reporter.progress("Searching the position", 0.3)
     tested = score_hypotheses(task, model, hypotheses, reporter)
     if not tested:
-        return candidates[:1]
+        return candidates[:1] or _grid(task)[:1]
     reporter.progress("Searching the position", 0.7)
     again = score_hypotheses(task, model, distinct(tested, task)[:VERIFIED], reporter)
     return distinct([*again, *tested], task)
-
-
-def _candidates(task: MatchTask, model: Model, reporter: Reporter) -> list[Pose]:
-    return propose(task, model.device, reporter, 4 * SCREENED)[:SCREENED]
 
 
 def _grid(task: MatchTask) -> list[Hypothesis]:
@@ -77,13 +77,18 @@ def turns_and_scales(search: SearchRange) -> list[tuple[float, float]]:
     return [(angle, scale) for angle in angles for scale in scales]
 
 
+def overview(task: MatchTask) -> tuple[Floats, tuple[int, int]]:
+    """The whole reference at a glance: lattice (2, 3) overview pixel → reference pixel, and (rows, columns)."""
+    factor = max(1.0, max(task.reference.shape) / OVERVIEW)
+    size = (padded(task.reference.shape[0] / factor), padded(task.reference.shape[1] / factor))
+    return np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]]), size
+
+
 def score_hypotheses(
     task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter
 ) -> list[Hypothesis]:
     """Poses that the coarse matches under each hypothesis agree on, with their scores, best first."""
-    factor = max(1.0, max(task.reference.shape) / OVERVIEW)
-    size = (padded(task.reference.shape[0] / factor), padded(task.reference.shape[1] / factor))
-    lattice = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])
+    lattice, size = overview(task)
     back = affine.invert(lattice)
     views = [TileView(lattice, h.pose) for h in hypotheses]
     found: list[Hypothesis] = []

@@ -97,7 +97,7 @@ class _Bands:
 
 def _box_sums(layers: Tensor, half: int, stride: int) -> Tensor:
     """Sums over (2 half + 1)² around every stride-th cell of the last two axes; zero beyond the border."""
-    for axis in (-1, -2):
+    for axis in (-2, -1):  # rows first: what is left for the slower columns is smaller by the stride
         size = layers.shape[axis]
         centres = torch.arange(stride // 2, size, stride, device=layers.device)
         total = functional.pad(layers.cumsum(axis), (1, 0) if axis == -1 else (0, 0, 1, 0))

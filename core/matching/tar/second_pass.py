@@ -52,14 +52,18 @@ class Outcome:
     plan: Plan
 
 
-def second_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:
-    """Improve a hypothesis and find tie points under it."""
+def second_pass(
+    task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter, again: bool = True
+) -> Outcome:
+    """Improve a hypothesis and find tie points under it. again: False leaves out all levels but the last."""
     pose = hypothesis.pose
     longest = max(task.reference.shape)
     factors = level_factors(longest)
-    plans = [Plan(f, *(WIDE if k == 0 else CLOSE)) for k, f in enumerate(factors)]
-    if len(plans) == 1:
-        plans.append(Plan(1.0, *CLOSE))
+    if len(factors) == 1:
+        factors = [1.0, 1.0]
+    if not again:
+        factors = factors[-1:]
+    plans = [Plan(f, *(WIDE if k == 0 else CLOSE), k == len(factors) - 1) for k, f in enumerate(factors)]
     for number, plan in enumerate(plans):
         last = number == len(plans) - 1
         found = _level(task, model, pose, plan, last, reporter)

@@ -56,11 +56,16 @@ class Ties:
 
 @dataclass(frozen=True)
 class Plan:
-    """How tiles are matched: full pixels per tile pixel, half side of a window and search radius in fine cells."""
+    """How tiles are matched.
+
+    factor: full pixels per tile pixel; half, radius: half side of a window and search radius in fine cells;
+    there_and_back: whether matches are checked by matching back.
+    """
 
     factor: float
-    half: int = 12
-    radius: int = 6
+    half: int
+    radius: int
+    there_and_back: bool
 
 
 def match_tiles(
@@ -91,13 +96,15 @@ def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[Til
     optical_mask, sar_mask = mask.chunk(2)
     sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)
     there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan), sharpness)
-    back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
     _, rows, columns = there.value.shape
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     cells = np.stack([x, y], axis=-1) * STRIDE + STRIDE // 2
     pixels = (cells + 0.5) * FINE_CELL - 0.5
     shift = there.shift.double().cpu().numpy()
-    round_trip = _round_trip(there, back).double().cpu().numpy() * FINE_CELL * plan.factor
+    round_trip = np.zeros(there.value.shape)
+    if plan.there_and_back:
+        back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
+        round_trip = _round_trip(there, back).double().cpu().numpy() * FINE_CELL * plan.factor
     reference = np.stack([affine.apply(v.lattice, pixels) for v in views])
     moving = np.stack([affine.apply(v.to_moving, pixels + shift[k] * FINE_CELL) for k, v in enumerate(views)])
     inside = optical_mask[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] > 0

@@ -25,12 +25,14 @@ BATCH_PIXELS = 6e5
 class Model:
     """A network ready to use.
 
-    text: the text features that it reads, None = it works without; calibration: what its figures are worth.
+    text: the text features that it reads, None = it works without; cover_names: of its land covers; calibration:
+    what its figures are worth.
     """
 
     network: TarNetwork
     text: TextFeatures | None
     device: torch.device
+    cover_names: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
 
 

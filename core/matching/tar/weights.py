@@ -28,6 +28,7 @@ FORMAT, VERSION = "sarto-tar", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
 CARD_SUFFIX = ".json"
 """The results card beside a file of weights has its name with this ending; it holds the checksum."""
+SHUFFLE_SEED = 0
 _WAY_OUT = "Install Sarto anew, or name another file of weights."
 
 
@@ -63,11 +64,12 @@ def save_weights(
     return hashlib.sha256(content).hexdigest()
 
 
-def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] = (), text: bool = True) -> Model:
+def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] = (), text: str = "full") -> Model:
     """The network ready to use; kept in memory for the next call.
 
     path: None = the shipped weights. scenes: names of scenes that the text is narrowed to, () = all.
-    text: False leaves the text out. Raises EngineError for a file that is missing, damaged or of another kind.
+    text: "full"; for ablations "none" leaves it out, "shuffled" puts the features of other words in their place.
+    Raises EngineError for a file that is missing, damaged or of another kind.
     """
     target = path or SHIPPED
     try:
@@ -75,11 +77,11 @@ def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] 
     except OSError as error:
         raise EngineError(f"The weights '{target}' are missing.", _WAY_OUT) from error
     network, bank, calibration = _load(target, changed, str(device))
-    if bank is None or not text:
-        return Model(network, None, device, calibration)
-    chosen = bank.select(scenes)
+    if bank is None or text == "none":
+        return Model(network, None, device, calibration=calibration)
+    chosen = (bank.shuffled(SHUFFLE_SEED) if text == "shuffled" else bank).select(scenes)
     features = [torch.from_numpy(values).to(device) for values in (chosen.scenes, chosen.covers)]
-    return Model(network, TextFeatures(*features), device, calibration)
+    return Model(network, TextFeatures(*features), device, bank.cover_names, calibration)
 
 
 def read_bank(path: Path | None = None) -> TextBank | None:

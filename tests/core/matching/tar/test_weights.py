@@ -72,7 +72,7 @@ def test_a_scene_hint_narrows_the_scenes_only(weights: Path, bank: TextBank) -> 
 
 
 def test_text_can_be_left_out(weights: Path) -> None:
-    assert load_model(weights, CPU, text=False).text is None
+    assert load_model(weights, CPU, text="none").text is None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
