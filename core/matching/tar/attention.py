@@ -35,10 +35,11 @@ class _Layer(nn.Module):
         k, v = (self._split(part) for part in self.key_value(self.norm(source)).chunk(2, dim=-1))
         answer = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         x = x + self.scale[0] * self.out(answer)
-        return x + self.scale[1] * self.feed(x)
+        result: Tensor = x + self.scale[1] * self.feed(x)
+        return result
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class PairAttention(nn.Module):
@@ -56,4 +57,4 @@ class PairAttention(nn.Module):
         for number, layer in enumerate(self.layers):
             source = x if number % 2 == 0 else x.roll(len(x) // 2, dims=0)
             x = layer(x, source)
-        return x.transpose(1, 2).unflatten(2, (rows, columns))
+        return x.transpose(1, 2).reshape(len(x), -1, rows, columns)

@@ -150,10 +150,8 @@ def agree(matches: CoarseMatches, seed: int, tolerance: float = TOLERANCE) -> Ag
         maxIters=500,
         refineIters=0,
     )
-    if found is None:
-        return None
     inliers = np.asarray(inside).ravel().astype(bool)
-    if inliers.sum() < LEAST_MATCHES:
+    if found is None or inliers.sum() < LEAST_MATCHES:
         return None
     weights = np.clip(matches.probability[inliers], 0.02, 1.0)
     fitted = fit_similarity(matches.reference[inliers], matches.moving[inliers], weights)

@@ -34,4 +34,5 @@ class TarConfig:
     @staticmethod
     def from_json(values: dict[str, Any]) -> TarConfig:
         """The reverse of `to_json`; lists become tuples. Raises TypeError for unknown fields."""
-        return TarConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return TarConfig(**fields)

@@ -119,7 +119,8 @@ def tile_corners(rows: int, columns: int, size: tuple[int, int]) -> Points:
 
     def starts(length: int, side: int) -> Floats:
         count = 1 if length <= side else int(np.ceil((length - MARGIN) / (side - MARGIN)))
-        return np.rint(np.linspace(0, length - side, count))
+        evenly: Floats = np.linspace(0, length - side, count)
+        return np.asarray(np.rint(evenly), dtype=np.float64)
 
     x, y = np.meshgrid(starts(columns, size[1]), starts(rows, size[0]))
     return np.stack([x.ravel(), y.ravel()], axis=1)
@@ -134,4 +135,5 @@ def spread_evenly(corners: Points, most: int) -> Points:
     along = np.where(y % 2 == 0, x, x.max() - x)
     order = np.lexsort((along, y))
     picks = np.linspace(0, len(order) - 1, most).round().astype(int)
-    return corners[np.sort(order[picks])]
+    chosen: Points = corners[np.sort(order[picks])]
+    return chosen

@@ -73,7 +73,7 @@ class _Interaction(nn.Module):
         return gate * answer, weights.mean(dim=1)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class TextEnhancement(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +51,9 @@ class Ties:
 
     @staticmethod
     def join(parts: list[Ties]) -> Ties:
-        columns = [[getattr(p, f.name) for p in parts] for f in fields(Ties)]
-        return Ties(*(torch.cat(c) if torch.is_tensor(c[0]) else np.concatenate(c) for c in columns))
+        columns: list[list[Any]] = [[getattr(p, f.name) for p in parts] for f in fields(Ties)]
+        joined: list[Any] = [torch.cat(c) if torch.is_tensor(c[0]) else np.concatenate(c) for c in columns]
+        return Ties(*joined)
 
 
 @dataclass(frozen=True)
@@ -146,4 +148,5 @@ def _round_trip(there: Refined, back: Refined) -> torch.Tensor:
     row = (y + steps[..., 1]).clamp(0, rows - 1)
     column = (x + steps[..., 0]).clamp(0, columns - 1)
     each = torch.arange(count, device=row.device)[:, None, None]
-    return (there.shift + back.shift[each, row, column]).norm(dim=-1)
+    distance: torch.Tensor = torch.linalg.vector_norm(there.shift + back.shift[each, row, column], dim=-1)
+    return distance

@@ -109,7 +109,8 @@ def _load(path: Path, changed: int, device: str) -> tuple[TarNetwork, TextBank |
         raise EngineError(f"'{path}' holds a text bank, but its network reads no text.", _WAY_OUT)
     fill(network, file, path)
     network.requires_grad_(False).eval()
-    return network.to(torch.device(device), memory_format=torch.channels_last), file.bank, file.calibration
+    network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, file.bank, file.calibration
 
 
 def fill(network: TarNetwork, file: WeightsFile, path: Path) -> None:
