@@ -6,7 +6,7 @@ beforehand what a run will do, `Review` edits its GCPs afterwards, `apply_edits`
 
 from ..geometry import Summary
 from ..matching import METHODS, REACH, TRAITS, Traits, text_readers, traits_of
-from ..raster import display_limits
+from ..raster import display_limits, read_land_cover
 from ..report import Ruler
 from ..worker import NEEDED, PACKAGES, WorkerClient, default_python, pip_names
 from .deliver import FILES
@@ -53,6 +53,7 @@ __all__ = [
     "known_scenes",
     "load_result",
     "pip_names",
+    "read_land_cover",
     "realign",
     "register",
     "register_in_worker",

@@ -22,6 +22,7 @@ from ...core.contract import GcpTable, InputError, RegisterResult
 from ...core.pipeline import is_edited
 from ..steps import Steps
 from .arrows import VARIABLES, arrow_scale, map_vectors
+from .cover_layer import open_cover
 from .describe import layer_metadata
 from .find import RECORD_PROPERTY, ROLE_PROPERTY
 
@@ -34,22 +35,28 @@ EXPLANATIONS = {
     "residuals": "From the true position of each GCP to where the aligned layer shows it, exaggerated as the "
     "layer's name says.",
     "links": "From where the SAR layer showed each GCP to where it belongs.",
+    "land_cover": "The land cover to which the method paid most attention, place by place. It shows what guided "
+    "the registration, and is no land-cover product.",
     "aligned": "The SAR layer, moved onto the optical layer.",
 }
 
 
 @dataclass(frozen=True)
 class ResultLayers:
-    """The layers from top to bottom; links is None where the SAR layer had no place on the map before."""
+    """The layers from top to bottom.
+
+    links is None where the SAR layer had no place on the map before, land_cover where none was written.
+    """
 
     gcps: Any
     residuals: Any
     links: Any | None
+    land_cover: Any | None
     aligned: Any
 
     @property
     def all(self) -> tuple[Any, ...]:
-        layers = (self.gcps, self.residuals, self.links, self.aligned)
+        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned)
         return tuple(layer for layer in layers if layer is not None)
 
 
@@ -83,14 +90,17 @@ def make_layers(
     residuals = _vector(package, "gcps", f"Residuals × {scale:g}", project)
     yield
     links = _vector(package, "links", "Links from present to true position", project, is_needed=False)
-    layers = ResultLayers(gcps, residuals, links, aligned)
+    yield
+    cover = open_cover(_existing(result, "land_cover"), project) if "land_cover" in result.files else None
+    layers = ResultLayers(gcps, residuals, links, cover, aligned)
     _set_arrows(residuals, result.gcps, scale)
-    for role, layer in (("gcps", gcps), ("residuals", residuals), ("links", links), ("aligned", aligned)):
+    for role in ("gcps", "residuals", "links", "land_cover", "aligned"):
+        layer = getattr(layers, role)
         if layer is None:
             continue
         yield
         _set_crs(layer, result.reference_grid.crs, fallback_crs)
-        if role != "aligned":
+        if isinstance(layer, QgsVectorLayer):
             set_style(layer, role)
         layer.setMetadata(layer_metadata(result, layer.name(), layer.crs(), EXPLANATIONS[role]))
         layer.setCustomProperty(ROLE_PROPERTY, role)

@@ -16,19 +16,21 @@ from .layers import make_layers, open_aligned
 
 @dataclass(frozen=True)
 class ResultGroup:
-    """What was added to the project. `links` is None where the SAR layer had no place on the map before."""
+    """What was added to the project. `links` is None where the SAR layer had no place on the map before,
+    `land_cover` where none was written."""
 
     name: str
     group: Any
     gcps: Any
     residuals: Any
     links: Any | None
+    land_cover: Any | None
     aligned: Any
 
     @property
     def layers(self) -> tuple[Any, ...]:
         """The map layers, top to bottom."""
-        layers = (self.gcps, self.residuals, self.links, self.aligned)
+        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned)
         return tuple(layer for layer in layers if layer is not None)
 
 
@@ -48,7 +50,9 @@ def loading(
     project: QgsProject | None = None,
     reference_layer_id: str = "",
 ) -> Steps[ResultGroup]:
-    """Add one group with GCPs, residual arrows, links and the aligned raster; the links are switched off.
+    """Add one group with GCPs, residual arrows, links, land cover and the aligned raster.
+
+    Links and land cover are switched off.
 
     Each step takes some milliseconds; the group appears in the last ones.
 
@@ -69,8 +73,9 @@ def loading(
         node = group.addLayer(layer)
         node.setExpanded(layer is layers.gcps)
         # Once the layer is aligned, where it was is asked for rarely, and hides what there is to judge.
-        node.setItemVisibilityChecked(layer is not layers.links)
-    return ResultGroup(name, group, layers.gcps, layers.residuals, layers.links, layers.aligned)
+        node.setItemVisibilityChecked(layer not in (layers.links, layers.land_cover))
+    gcps, residuals, links = layers.gcps, layers.residuals, layers.links
+    return ResultGroup(name, group, gcps, residuals, links, layers.land_cover, layers.aligned)
 
 
 def group_name(result: RegisterResult) -> str:

@@ -18,7 +18,7 @@ import shim
 
 shim.install()
 
-import numpy as np  # noqa: E402
+from made_up import review  # noqa: E402
 from PyQt6.QtCore import QT_VERSION_STR, QEvent, QPoint, QPointF, Qt, QTimer  # noqa: E402
 from PyQt6.QtGui import QColor, QPalette, QWheelEvent  # noqa: E402
 from PyQt6.QtTest import QTest  # noqa: E402
@@ -161,6 +161,7 @@ class Walk:
         dock.advanced.setCollapsed(False)
         for editor in (*dock.method.editors.values(), *dock.advanced.options.editors.values()):
             QTest.keyClick(editor, Qt.Key.Key_Up)
+        self.tick_scenes(dock.advanced.options.editors["match.scene"])
         QTest.keyClicks(dock.advanced.options.editors["job.gsd"], "wide")
         dock.method.editors["match.range"].set_option_value("77")
         look(dock)
@@ -172,6 +173,22 @@ class Walk:
             look(dock)
         QgsProject.instance().readProject.emit()
         settle()
+
+    def tick_scenes(self, edit: Any) -> None:
+        edit.parent().setEnabled(True)  # as a method that reads text would
+        edit.showPopup()
+        look(edit.list)
+        QTest.keyClicks(edit.list.search, "harb")
+        QTest.keyClick(edit.list.search, Qt.Key.Key_Return)
+        QTest.keyClick(edit.list.search, Qt.Key.Key_Down)
+        QTest.keyClick(edit.list.view, Qt.Key.Key_Space)
+        assert edit.option_value() == "auto", "Enter ticks and Space unticks"
+        item = edit.list.view.currentItem()
+        QTest.mouseClick(edit.list.view.viewport(), LEFT, NONE, edit.list.view.visualItemRect(item).center())
+        assert edit.option_value() == "harbour"
+        look(edit)
+        edit.hidePopup()
+        edit.set_option_value("auto")
 
     def draw_area(self) -> None:
         area = self.control.dock.area
@@ -340,37 +357,6 @@ def algorithms() -> list[Any]:
 
     kinds = (RegisterAlgorithm, others.WarpAlgorithm, others.AssessAlgorithm, others.ExportGcpsAlgorithm)
     return [kind() for kind in kinds]
-
-
-def review() -> Any:
-    """A run with made-up points."""
-    from sarto.core.contract import (
-        Assessment,
-        Figures,
-        GcpTable,
-        Grid,
-        LayerSource,
-        OutputOptions,
-        RegisterJob,
-        RegisterResult,
-        Verdict,
-    )  # fmt: skip
-    from sarto.core.geometry import refit
-    from sarto.core.pipeline import Review
-
-    count, rng = 40, np.random.default_rng(7)
-    roles = np.where(np.arange(count) % 4 == 3, "check", "gcp")
-    grid = Grid(1000, 1000, (500_000.0, 10.0, 0.0, 5_500_000.0, 0.0, -10.0), "a CRS")
-    place = rng.uniform(50, 950, (count, 2))
-    table = GcpTable(
-        grid, grid, place, place + rng.normal(3, 0.7, (count, 2)), rng.random(count), rng.random(count),
-        np.full((count, 2), np.nan), np.ones(count, dtype=bool), roles,
-    )  # fmt: skip
-    transform, table = refit(table, "affine")
-    figures = Figures(count, 30, 10, count, 0.7, 0.8, 1.1, 0.7, 0.8, 1.0, 0.3, 0.1, 0.5, 0.99, grid.gsd)
-    job = RegisterJob(LayerSource("optical.tif"), LayerSource("sar.tif"), output=OutputOptions(directory="out"))
-    assessment = Assessment(Verdict.TRUSTED, (), figures)
-    return Review(RegisterResult(job, grid, grid, table, transform.to_record(), assessment))
 
 
 def main() -> int:
