@@ -1,4 +1,13 @@
-"""The losses of TAR: coarse dual-softmax, fine window correlation."""
+"""The losses of TAR.
+
+The paper trains coarse correspondences and their refinement; it does not print its losses. Our own reading:
+cross-entropy of the dual softmax for the coarse matching (after LoFTR, J. Sun et al., CVPR 2021), and for the
+refinement, and as a warm start of the coarse features, cross-entropy of the correlation of windows: single
+descriptors of images so different do not begin to learn by themselves, windows do. A fourth, small loss ties the
+attention on text to what publishers say a chip shows.
+
+Positions are (x, y) in cells of a feature map, cell centres at integers; B pairs, N cells of a map.
+"""
 
 from __future__ import annotations
 
@@ -9,53 +18,67 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ..matching.correlate import correlate
-from ..matching.tar.cfdm import MOST_SHARP
+from ..matching.tar.cfdm import COARSE_CELL, MOST_SHARP
 from ..matching.tar.network import Encoded, TarNetwork
 from .batches import Batch
 
 COARSE_HALF, COARSE_RADIUS = 4, 8
-REACH = 8
-"""Cells: a third of a window, and what rotation adds (see `windows.POSE`)."""
-COARSE_SPREAD = 0.5
+"""Half side of the windows of the coarse features, and how far they are looked for, cells."""
+COARSE_SPREAD, FINE_SPREAD = 0.5, 0.7
+"""Cells: deviation of the Gaussian target; published alignments are good to about a pixel."""
+COARSE_RIGHT, FINE_RIGHT = 1.0, 1.5
+"""Cells: largest error of a place that counts as found."""
 MIN_SHARE = 0.35
-FINE_SPREAD = 0.7
-"""Fine cells: deviation of the Gaussian target; published alignments are good to about a pixel."""
+"""Least valid share of a window."""
+SUB_PIXEL_WEIGHT = 0.5
+"""Pairs whose alignment is believed less take no part in the fine loss."""
+REACH_SHARE = 20
+"""Pixels of a window's side per cell of reach: a third of the side, and what rotation adds (`windows.POSE`)."""
 
 
 class Loss(NamedTuple):
-    """A loss to minimise and the share of places that were found right (top-1 within a cell or two)."""
+    """value: the loss to minimise; right: share of the places that were found, 0…1; count: of how many places.
+
+    All are scalars on the device, so that nothing waits for the GPU.
+    """
 
     value: Tensor
-    right: float
-    count: int
+    right: Tensor
+    count: Tensor
 
 
 def coarse_loss(network: TarNetwork, encoded: Encoded, batch: Batch) -> Loss:
-    """Cross-entropy of both softmaxes against the cells around the true position, bilinear."""
+    """Cross-entropy of both softmaxes against the four cells around the true position, bilinear."""
     optical, sar = encoded.coarse.chunk(2)
+    masks = encoded.mask.chunk(2)
     shape = (sar.shape[-2], sar.shape[-1])
-    rows, columns = network.coarse_matcher(optical, sar, *encoded.mask.chunk(2), within(shape, REACH))
-    total, right, count = rows.new_zeros(()), 0.0, 0
-    for logs, target, mask in (
-        (rows, batch.forward, encoded.mask.chunk(2)),
-        (columns.transpose(1, 2), batch.backward, encoded.mask.chunk(2)[::-1]),
-    ):
+    reach = shape[-1] * COARSE_CELL // REACH_SHARE
+    rows, columns = network.coarse_matcher(optical, sar, *masks, within(shape, reach))
+    total, right, count = (rows.new_zeros(()) for _ in range(3))
+    directions = ((rows, batch.forward, masks), (columns.transpose(1, 2), batch.backward, masks[::-1]))
+    for logs, target, (here, there) in directions:
         index, share = bilinear_cells(target, shape)
-        known = share.sum(-1) > 0.99
-        known &= mask[0].flatten(1) > 0.5
-        picked = logs.gather(2, index)
-        known &= (torch.nan_to_num(target) - _own_cells(shape, target)).abs().amax(-1) <= REACH - 1
-        there = mask[1].flatten(1)[:, None].expand(-1, index.shape[1], -1).gather(2, index) > 0.5
-        known &= there.all(-1)
-        loss = -(picked * share).sum(-1)
-        loss = torch.where(known, loss, torch.zeros_like(loss)) * batch.weight[:, None]
+        known = _known(target, share, index, here, there, reach)
+        loss = torch.where(known, -(logs.gather(2, index) * share).sum(-1), 0.0) * batch.weight[:, None]
         total = total + loss.sum() / (known * batch.weight[:, None]).sum().clamp_min(1)
         best = logs.argmax(dim=2)
-        found = torch.stack([best % shape[1], best // shape[1]], dim=-1).float()
-        near = (found - target).abs().amax(-1) <= 1.0
-        right += float((near & known).sum())
-        count += int(known.sum())
-    return Loss(total / 2, right / max(count, 1), count)
+        found = torch.stack([best % shape[1], best // shape[1]], dim=-1)
+        near = (found - target).abs().amax(-1) <= COARSE_RIGHT
+        right = right + (near & known).sum()
+        count = count + known.sum()
+    return Loss(total / 2, right / count.clamp_min(1), count)
+
+
+def _known(target: Tensor, share: Tensor, index: Tensor, here: Tensor, there: Tensor, reach: int) -> Tensor:
+    """(B, N) which cells take part: valid here, truth known, well within reach, and valid where it lies.
+
+    target: (B, N, 2); index, share: see `bilinear_cells`; here, there: (B, 1, rows, columns) masks.
+    """
+    shape = (there.shape[-2], there.shape[-1])
+    known = (share.sum(-1) > 0.99) & (here.flatten(1) > 0.5)
+    known &= (torch.nan_to_num(target) - _own_cells(shape, target)).abs().amax(-1) <= reach - 1
+    valid = there.flatten(1)[:, None].expand(-1, index.shape[1], -1).gather(2, index) > 0.5
+    return known & valid.all(-1)
 
 
 def text_loss(encoded: Encoded, batch: Batch) -> Tensor:
@@ -68,14 +91,14 @@ def text_loss(encoded: Encoded, batch: Batch) -> Tensor:
 
 
 def _own_cells(shape: tuple[int, int], like: Tensor) -> Tensor:
-    """(N, 2) column and row of each cell."""
+    """(N, 2) column and row of each cell of a map of (rows, columns)."""
     y = torch.arange(shape[0]).repeat_interleave(shape[1])
     x = torch.arange(shape[1]).repeat(shape[0])
     return torch.stack([x, y], dim=-1).to(like)
 
 
 def within(shape: tuple[int, int], reach: int) -> Tensor:
-    """(N, N) which cells of two windows of (rows, columns) cells lie at most `reach` cells apart.
+    """(N, N) which cells of two maps of (rows, columns) cells lie at most `reach` cells apart.
 
     The true place of a cell is drawn about evenly from these. Without this limit the network first learns where
     cells may lie at all, from the borders it sees, and stays there: position tells more than content at the start.
@@ -103,89 +126,106 @@ def bilinear_cells(target: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tens
     return torch.stack(index, -1), torch.stack(share, -1)
 
 
-def coarse_window_loss(network: TarNetwork, encoded: Encoded, batch: Batch, windows: int, rng: torch.Generator) -> Loss:
-    """Window correlation on the coarse features, for the start: single descriptors do not learn by themselves.
+def coarse_window_loss(
+    network: TarNetwork, encoded: Encoded, batch: Batch, windows: int, random: torch.Generator
+) -> Loss:
+    """Correlation of `windows` windows per pair on the coarse features.
 
-    Wide windows around random cells are looked for around, not at, their true place.
+    Wide windows around random cells are looked for around, not at, their true place. random: on the CPU.
     """
-    features = encoded.coarse.float() * encoded.mask
-    optical, sar = features.chunk(2)
+    optical, sar = (encoded.coarse.float() * encoded.mask).chunk(2)
     masks = [(m[:, 0] > 0.5).float() for m in encoded.mask.chunk(2)]
-    width = optical.shape[-1]
-    cells = torch.randint(optical.shape[-2] * width, (len(optical), windows), generator=rng).to(features.device)
+    rows, width = optical.shape[-2:]
+    cells = torch.randint(rows * width, (len(optical), windows), generator=random).to(optical.device)
     true = batch.forward.gather(1, cells[:, :, None].expand(-1, -1, 2))
-    jitter = torch.randint(-COARSE_RADIUS + 2, COARSE_RADIUS - 1, true.shape, generator=rng).to(true)
+    jitter = torch.randint(-COARSE_RADIUS + 2, COARSE_RADIUS - 1, true.shape, generator=random).to(true)
     start = (torch.nan_to_num(true).round() + jitter).clamp(0, width - 1)
-    centres = torch.stack([cells % width, cells // width], dim=-1)
-    surface, share = correlate_windows(optical, masks[0], sar, masks[1], (centres, start.long()), COARSE_HALF, COARSE_RADIUS)
+    centres = (torch.stack([cells % width, cells // width], dim=-1), start.long())
+    surfaces = correlate_windows((optical, masks[0]), (sar, masks[1]), centres, COARSE_HALF, COARSE_RADIUS)
     sharpness = network.coarse_matcher.sharpness
-    return _window_loss(surface, share, true - start, batch.weight, sharpness, COARSE_SPREAD, 1.0)
+    return window_loss(surfaces, true - start, batch.weight, sharpness, COARSE_SPREAD, COARSE_RIGHT)
 
 
 def fine_loss(network: TarNetwork, encoded: Encoded, batch: Batch, half: int, radius: int) -> Loss:
-    """Window correlation on the fine features of the pairs near identity."""
+    """Correlation of windows on the fine features of the pairs that are encoded: the first ones of the batch."""
     maps, mask = network.fine(encoded)
-    optical, sar = maps.chunk(2)
-    optical_mask, sar_mask = mask.chunk(2)
-    centres, start, shift = (t[: len(optical)] for t in (batch.fine.long(), batch.start.long(), batch.shift))
-    surface, share = correlate_windows(optical, optical_mask, sar, sar_mask, (centres, start), half, radius)
-    weight = (batch.weight[: len(optical)] >= 0.5).float()
-    return _window_loss(surface, share, shift, weight, network.sharpness, FINE_SPREAD, 1.5)
+    optical, sar = zip(maps.chunk(2), mask.chunk(2))
+    count = len(optical[0])
+    centres = (batch.fine[:count].long(), batch.start[:count].long())
+    surfaces = correlate_windows(optical, sar, centres, half, radius)
+    weight = (batch.weight[:count] >= SUB_PIXEL_WEIGHT).float()
+    return window_loss(surfaces, batch.shift[:count], weight, network.sharpness, FINE_SPREAD, FINE_RIGHT)
 
 
-def _window_loss(
-    surface: Tensor, share: Tensor, shift: Tensor, weight: Tensor, sharpness: Tensor, spread: float, right: float
+def window_loss(
+    surfaces: tuple[Tensor, Tensor], shift: Tensor, weight: Tensor, sharpness: Tensor, spread: float, right: float
 ) -> Loss:
     """Cross-entropy of the softmax over shifts against a narrow Gaussian at the true shift.
 
-    surface, share: (B · K, side, side); shift: (B, K, 2) from the middle, NaN where unknown; weight: (B,);
-    sharpness: logarithm of the factor before the softmax; right: largest error that counts as found, cells.
+    surfaces: correlation and valid share, (B · K, side, side) each; shift: (B, K, 2) from the middle, NaN where
+    unknown; weight: (B,); sharpness: logarithm of the factor before the softmax; spread: of the Gaussian;
+    right: largest error that counts as found. All in cells.
     """
+    surface, share = surfaces
     radius = surface.shape[-1] // 2
     logits = sharpness.exp().clamp_max(MOST_SHARP) * surface.masked_fill(share < MIN_SHARE, -1.0).flatten(1)
     flat = shift.reshape(-1, 2)
     known = torch.isfinite(flat).all(-1) & (flat.abs().amax(-1) <= radius - 1)
     flat = torch.nan_to_num(flat)
-    axis = torch.arange(-radius, radius + 1, device=flat.device)
-    gx = torch.exp(-((axis - flat[:, :1]) ** 2) / (2 * spread**2))
-    gy = torch.exp(-((axis - flat[:, 1:]) ** 2) / (2 * spread**2))
-    target = (gy[:, :, None] * gx[:, None, :]).flatten(1)
-    target = target / target.sum(-1, keepdim=True).clamp_min(1e-9)
     at = (flat.round().long() + radius).clamp(0, 2 * radius)
     known &= share[torch.arange(len(flat), device=flat.device), at[:, 1], at[:, 0]] > MIN_SHARE
     weights = known * weight.repeat_interleave(shift.shape[1])
-    loss = -(target * logits.log_softmax(-1)).sum(-1)
+    loss = -(_gaussian(flat, radius, spread) * logits.log_softmax(-1)).sum(-1)
     best = logits.argmax(-1)
-    found = torch.stack([best % len(axis), best // len(axis)], -1) - radius
+    side = 2 * radius + 1
+    found = torch.stack([best % side, best // side], -1) - radius
     near = (found - flat).norm(dim=-1) <= right
-    count = int(known.sum())
-    return Loss((loss * weights).sum() / weights.sum().clamp_min(1), float((near & known).sum()) / max(count, 1), count)
+    count = known.sum()
+    value = (loss * weights).sum() / weights.sum().clamp_min(1)
+    return Loss(value, (near & known).sum() / count.clamp_min(1), count)
+
+
+def _gaussian(centre: Tensor, radius: int, spread: float) -> Tensor:
+    """(M, (2 radius + 1)²) Gaussians that add up to 1 around centres (M, 2), measured from the middle."""
+    axis = torch.arange(-radius, radius + 1, device=centre.device)
+    gx = torch.exp(-((axis - centre[:, :1]) ** 2) / (2 * spread**2))
+    gy = torch.exp(-((axis - centre[:, 1:]) ** 2) / (2 * spread**2))
+    target = (gy[:, :, None] * gx[:, None, :]).flatten(1)
+    return target / target.sum(-1, keepdim=True).clamp_min(1e-9)
 
 
 def correlate_windows(
-    optical: Tensor, optical_mask: Tensor, sar: Tensor, sar_mask: Tensor, centres: tuple[Tensor, Tensor], half: int, radius: int
+    optical: tuple[Tensor, Tensor],
+    sar: tuple[Tensor, Tensor],
+    centres: tuple[Tensor, Tensor],
+    half: int,
+    radius: int,
 ) -> tuple[Tensor, Tensor]:
-    """Correlate windows (2 half + 1)² of the optical maps with the SAR maps, shifts up to `radius` cells.
+    """Correlate windows of (2 half + 1)² cells of the optical maps with the SAR maps, shifts up to `radius` cells.
 
-    centres: (B, K, 2) whole cells in the optical maps, and where to look for them in the SAR maps. Returns surfaces and valid shares (B · K, 2 radius + 1, 2 radius + 1).
+    optical, sar: maps (B, C, rows, columns) and masks (B, rows, columns). centres: (B, K, 2) whole cells of the
+    optical maps, and where to look for them in the SAR maps.
+    Returns surfaces and valid shares, (B · K, 2 radius + 1, 2 radius + 1) each.
     """
-    wide = half + radius
-    maps = [functional.pad(m, (wide,) * 4) for m in (optical, sar, optical_mask[:, None], sar_mask[:, None])]
-
-    def cut(image: Tensor, places: Tensor, reach: int) -> Tensor:
-        side = 2 * reach + 1
-        return torch.stack(
-            [
-                image[b, :, y + wide - reach : y + wide - reach + side, x + wide - reach : x + wide - reach + side]
-                for b, each in enumerate(places.tolist())
-                for x, y in each
-            ]
-        )
-
-    first, second = centres
+    here, there = centres
     return correlate(
-        cut(maps[0], first, half),
-        cut(maps[2], first, half)[:, 0],
-        cut(maps[1], second, wide),
-        cut(maps[3], second, wide)[:, 0],
+        cut_windows(optical[0], here, half),
+        cut_windows(optical[1][:, None], here, half)[:, 0],
+        cut_windows(sar[0], there, half + radius),
+        cut_windows(sar[1][:, None], there, half + radius)[:, 0],
     )
+
+
+def cut_windows(maps: Tensor, centres: Tensor, half: int) -> Tensor:
+    """Windows (B · K, C, side, side) of maps (B, C, rows, columns) around whole cells (B, K, 2), zero outside.
+
+    One gather of all windows: slices would each cost a pass over the whole map on the way back.
+    """
+    count, channels = maps.shape[:2]
+    padded = functional.pad(maps, (half,) * 4)
+    offsets = torch.arange(2 * half + 1, device=maps.device)
+    x, y = (centres[..., k, None] + offsets for k in (0, 1))
+    cells = (y[..., :, None] * padded.shape[-1] + x[..., None, :]).flatten(1)
+    taken = padded.flatten(2).gather(2, cells[:, None].expand(-1, channels, -1))
+    side = len(offsets)
+    return taken.view(count, channels, -1, side, side).transpose(1, 2).flatten(0, 1)
