@@ -26,7 +26,7 @@ LABELS: dict[str, str] = {
     "grid": "Pixel grid of the result",
     "resampling": "Resampling",
     "overwrite": "Replace existing results",
-    "land_cover": "Also write the land cover seen",
+    "land_cover": "Write the land cover seen",
     "gsd": "Pixel size for matching",
     "bands": "Bands",
     "nodata": "NoData value",

@@ -34,13 +34,13 @@ KNOWN: dict[str, tuple[int, str]] = {
     "herbaceous-wetland": (90, "#0096a0"),
     "mangroves": (95, "#00cf75"),
     "moss-lichen": (100, "#fae6a0"),
-    "road": (201, "#4d4d4d"),
+    "road": (201, "#8b4513"),
     "flooded-cover": (202, "#7fb8ff"),
     "water-structure": (203, "#7b2d8e"),
 }
 """Land cover of the prompt library → pixel value and colour: WorldCover's own up to 100, ours above 200."""
 
-_MORE_COLOURS = ("#8c510a", "#c2a5cf", "#1b7837", "#e08214", "#5aae61", "#b35806", "#35978f", "#dfc27d")
+_MORE_COLOURS = ("#d9b38c", "#c2a5cf", "#1b7837", "#e08214", "#5aae61", "#b35806", "#35978f", "#dfc27d")
 """For land covers of a library that somebody has edited."""
 
 _MARGIN = 0.05
@@ -161,7 +161,7 @@ def _write_classes(band: Any, cover: LandCover) -> None:
     for entry in cover.classes:
         table.SetColorEntry(entry.value, (*rgb(entry.colour), 255))
         names[entry.value] = entry.title
-    band.SetDescription("Land cover (largest share of the attention)")
+    band.SetDescription("Land cover with most attention")
     band.SetColorTable(table)
     band.SetCategoryNames(names)
     band.SetNoDataValue(NODATA)

@@ -30,7 +30,7 @@ def cover_section(cover: LandCover, result: RegisterResult) -> str:
         f'{head}<div class="pair"><figure>{_picture("", result.reference_grid, "Reference")}'
         "<figcaption><b>Reference</b></figcaption></figure>"
         f"<figure>{_picture(_overlay(cover, result.reference_grid), result.reference_grid, 'Land cover')}"
-        "<figcaption><b>Land cover</b> – the one with most attention; bare where none stands out</figcaption>"
+        "<figcaption><b>Land cover</b> – with most attention; uncoloured where none stands out</figcaption>"
         f"</figure></div>{_legend(cover)}"
     )
 
@@ -75,7 +75,7 @@ def _legend(cover: LandCover) -> str:
         f"{_percent(int(counts[entry.value]) / whole)}</span>"
         for entry in cover.classes
     )
-    return f'<p class="legend">{keys}</p>'
+    return f'<p class="legend">{keys}<span>of the coloured area</span></p>'
 
 
 def _percent(share: float) -> str:

@@ -9,7 +9,7 @@ from qgis.PyQt.QtGui import QColor
 
 from ...core.pipeline import read_land_cover
 
-NAME = "Land cover that the method saw"
+NAME = "Land cover seen"
 _OPACITY = 0.7  # the image below must be seen to judge it
 
 

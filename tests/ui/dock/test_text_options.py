@@ -247,8 +247,20 @@ def test_methods_have_plain_names_and_say_when_to_choose_them(reading_dock: Regi
 
 def test_a_checkbox_has_no_second_label(reading_dock: RegisterDock) -> None:
     _, cover = controls(reading_dock)
-    assert cover.text() == "Also write the land cover seen"
+    assert cover.text() == "Write the land cover seen"
     assert not [x for x in cover.parent().findChildren(QLabel) if x.isVisible() and x.text() == cover.text()]
+
+
+def test_nothing_is_cut_off_in_the_narrowest_dock(reading_dock: RegisterDock, qtbot: Any) -> None:
+    dock = reading_dock
+    dock.method.set_values({"match.method": "reader"})
+    scene, cover = controls(dock)
+    scene.set_option_value("harbour,industrial-area,railway-station")
+    dock.resize(dock.minimumSizeHint().width(), 900)
+    qtbot.wait(50)
+    assert cover.sizeHint().width() <= cover.width()
+    assert scene.currentText().endswith("…")
+    assert scene.fontMetrics().horizontalAdvance(scene.currentText()) < scene.width() - 20
 
 
 def test_the_list_stays_on_the_screen(edit: SceneEdit) -> None:

@@ -50,7 +50,7 @@ def test_hidden_above_the_aligned_layer(make_seen, project):
     shown = [role_of(layer) for layer in project.layerTreeRoot().checkedLayers()]
     assert "land_cover" not in shown
     assert "aligned" in shown
-    assert loaded.land_cover.name() == "Land cover that the method saw"
+    assert loaded.land_cover.name() == "Land cover seen"
     assert find_record(loaded.land_cover) is not None
     assert "no land-cover product" in loaded.land_cover.metadata().abstract()
 
