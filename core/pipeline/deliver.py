@@ -26,6 +26,7 @@ from ..raster import (
     write_land_cover,
 )
 from ..raster import write_points as write_qgis_points
+from ..raster.land_cover import SIDECAR
 from ..report import write_report
 from .views import pair_views
 
@@ -64,7 +65,9 @@ def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kind
     if not str(directory):
         raise OutputError("No output folder is given.", "Choose one (--out).")
     used = {file.resolve() for source in inputs for file in input_files(source)}
-    for path in planned_files(directory, kinds).values():
+    planned = planned_files(directory, kinds)
+    beside = [planned["land_cover"] + SIDECAR] if "land_cover" in planned else []
+    for path in (*planned.values(), *beside):
         target = Path(path)
         if target.resolve() in used:
             raise OutputError(f"'{target}' is an input layer.", "Choose another output folder.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sarto.core.contract import (
     LayerSource,
     MatchOptions,
     OptionError,
+    OutputError,
     OutputOptions,
     RegisterJob,
     RegisterResult,
@@ -146,9 +148,10 @@ def test_an_assessment_asks_for_none(sample_scene, reader) -> None:
     assert not [note for note in result.notes if "land cover" in note]
 
 
-def test_a_file_in_the_way_is_said_before_the_work(sample_scene, reader, tmp_path) -> None:
-    (tmp_path / "land_cover.tif").touch()
-    with pytest.raises(Exception, match=r"land_cover\.tif' exists already"):
+@pytest.mark.parametrize("name", ["land_cover.tif", "land_cover.tif.aux.xml"])
+def test_a_file_in_the_way_is_said_before_the_work(name: str, sample_scene, reader, tmp_path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=rf"{re.escape(name)}' exists already"):
         register(job_of(sample_scene, tmp_path), None)
     result = register(job_of(sample_scene, tmp_path, land_cover=False), create("reader"))
     assert "land_cover" not in result.files
