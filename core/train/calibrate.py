@@ -19,7 +19,7 @@ from ..bench.manifest import Manifest, Pair, read_chip, read_manifest
 from ..bench.measures import tie_errors
 from ..bench.protocols import cut
 from ..bench.shuffle import partners
-from ..contract import RANGES, Floats, MatchOptions, NoMatchError
+from ..contract import RANGES, Flags, Floats, MatchOptions, NoMatchError
 from ..geometry import affine
 from ..matching.protocol import MatchTask
 from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration
@@ -43,7 +43,7 @@ class Shown:
     evidence: dict[str, float]
     real: bool
     ties: dict[str, Floats]
-    right: np.ndarray
+    right: Flags
 
 
 def calibrate(
@@ -85,7 +85,7 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
     return calibration, record
 
 
-def logistic_fit(table: Floats, label: np.ndarray, weight: Floats, rounds: int = 30) -> tuple[Floats, float]:
+def logistic_fit(table: Floats, label: Flags, weight: Floats, rounds: int = 30) -> tuple[Floats, float]:
     """Slopes (K,) and offset of a ridge logistic regression of label (N,) on table (N, K)."""
     mean, deviation = table.mean(0), table.std(0) + 1e-9
     design = np.column_stack([(table - mean) / deviation, np.ones(len(table))])

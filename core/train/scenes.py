@@ -21,6 +21,8 @@ class Label(NamedTuple):
     covers: tuple[str, ...] = ()
 
 
+UNKNOWN = Label()
+
 LABELS: dict[str, Label] = {
     "agriculture": Label(
         ("farmland", "circular-farmland", "rice-paddy", "terraced-fields", "orchard", "vineyard", "greenhouses"),
@@ -32,18 +34,20 @@ LABELS: dict[str, Label] = {
     "gorge": Label(("gorge", "mountain"), ()),
     "river": Label(("river", "river-meander", "lake", "bridge"), ("water",)),
     "forest": Label(("broadleaf-forest", "coniferous-forest"), ("tree-cover",)),
-    "flood": Label(("flooded-land", "river", "lake", "wetland", "farmland"), ("water", "flooded-cover", "cropland")),
+    "flood": Label(
+        ("flooded-land", "river", "lake", "wetland", "farmland"), ("water", "flooded-cover", "cropland")
+    ),
 }
 """By a word of the manifest's column `region`."""
 
 
 def label_of(region: str) -> Label:
     words = region.lower()
-    return next((label for word, label in LABELS.items() if word in words), Label())
+    return next((label for word, label in LABELS.items() if word in words), UNKNOWN)
 
 
 def masks(label: Label, bank: TextBank | None) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Which of the bank's scenes (S,) and land covers (C,) a chip may show: ones and zeros, all ones if unknown."""
+    """Which of the bank's scenes (S,) and land covers (C,) a chip may show: 1 or 0; all ones if unknown."""
     if bank is None:
         return np.ones(1, np.float32), np.ones(1, np.float32)
     both = []

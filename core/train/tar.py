@@ -1,65 +1,116 @@
-"""Training of TAR: `sarto train tar`."""
+"""A training run of TAR, from chips to a checkpoint: `sarto train tar`."""
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..contract import SILENT, Cancelled, EngineError, InputError, Reporter, SartoError
+from ..matching.tar.config import TarConfig
 from ..matching.tar.network import TarNetwork
-from ..matching.tar.tafe import TextFeatures
+from ..matching.tar.weights import read_weights
 from ..matching.text.bank import TextBank
-from .batches import Batch, Batches, make_batch
-from .checkpoint import State, load, save
+from .batches import Batch, Recipe, make_batch
+from .checkpoint import State, check_fits, fill, read, restore, save
 from .chips import Chip
+from .curves import draw_curves
+from .log import FIGURES, HELD_OUT, TRAINED, Log
+from .stream import Batches
 from .tar_config import TarTraining
-from .tar_losses import Loss, coarse_loss, coarse_window_loss, fine_loss, text_loss
+from .tar_step import Learner
 
-FINE_HALVES = (6, 12)
-FINE_RADIUS = 8
-CHECK_EVERY = 500
-SAVE_EVERY = 250
-LOG_EVERY = 25
+LOG_EVERY, SAVE_EVERY, CHECK_EVERY = 25, 250, 500
+"""Steps between the rows of the log, the checkpoints, and the checks on pairs that are held out."""
+SAVE_SECONDS = 300.0
+"""Longest time between checkpoints, where steps are slow."""
+CHECK_BATCHES, CHECK_PAIRS, CHECK_WINDOWS, CHECK_SEED = 6, 8, 16, 7
 
 
 @dataclass
 class Run:
-    """One training run in a folder: `checkpoint.pt`, `log.csv`."""
+    """One training run in a folder: `checkpoint.pt`, `log.csv`, `curves.png`.
+
+    bank: the text features; None trains without text.
+    save_every: steps between checkpoints. A stop at any moment, even a power cut, loses what came after the last.
+    """
 
     settings: TarTraining
     folder: Path
     device: torch.device
     bank: TextBank | None
+    save_every: int = SAVE_EVERY
 
     def __post_init__(self) -> None:
-        torch.manual_seed(self.settings.seed)
-        self.random = torch.Generator().manual_seed(self.settings.seed)
-        self.network = TarNetwork(self.settings.network).to(self.device, memory_format=torch.channels_last)
-        weights = [p for p in self.network.parameters() if p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": self.settings.decay}, {"params": others, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, lr=self.settings.rate, betas=(0.9, 0.98))
-        self.state = State(self.network, self._copy(), optimiser, 0)
-        self.text: TextFeatures | None = None
-        if self.bank is not None:
-            features = (self.bank.scenes, self.bank.covers)
-            self.text = TextFeatures(*(torch.from_numpy(f).to(self.device) for f in features))
+        if not self.settings.network.text:
+            self.bank = None
+        self._learner = Learner(self.settings, self.device, self.bank)
+        self._saved_at = time.monotonic()
+
+    @property
+    def network(self) -> TarNetwork:
+        return self._learner.network
+
+    @property
+    def state(self) -> State:
+        return self._learner.state
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
     def resume(self, path: Path | None = None, moments: bool = True) -> None:
-        load(path or self.checkpoint, self.state, moments)
-        self.state.average = {k: v.to(self.device) for k, v in self.state.average.items()}
+        """Go on from a checkpoint, by default the folder's own.
 
-    def _copy(self) -> dict[str, torch.Tensor]:
-        return {k: v.detach().clone().float() if v.is_floating_point() else v.clone() for k, v in self.network.state_dict().items()}
+        moments: take the optimiser's state as well, and insist on the same text bank; without, only the weights,
+        the step and the notes. Raises InputError where the checkpoint does not fit.
+        """
+        found = read(path or self.checkpoint)
+        self._check_network(found.settings.get("network"), found.path)
+        if moments and found.bank is not None and self.bank is not None and found.bank.digest != self.bank.digest:
+            raise InputError(
+                f"{found.path} was trained with text bank {found.bank.digest}, not with {self.bank.digest}.",
+                "Resume with the same bank, or begin a new run from these weights (--from).",
+            )
+        restore(self.state, found, moments)
+
+    def start_from(self, path: Path) -> None:
+        """Begin a new run with the weights of another: a file of weights, or a checkpoint's averaged weights.
+
+        Raises InputError or EngineError where they do not fit.
+        """
+        if path.suffix == ".safetensors":
+            file = read_weights(path)
+            self._check_network(file.config.to_json(), path)
+            floats = {k: v.float() for k, v in file.tensors.items()}
+            tensors = {**{k: v.cpu() for k, v in self.network.state_dict().items()}, **floats}
+        else:
+            found = read(path)
+            self._check_network(found.settings.get("network"), path)
+            tensors = found.average
+        check_fits(self.network, tensors, path)
+        fill(self.state, tensors, tensors)
+
+    def _check_network(self, values: object, path: Path) -> None:
+        """Heads and gaps do not show in the shapes of the weights."""
+        try:
+            theirs = TarConfig.from_json(dict(values))  # type: ignore[call-overload]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path} does not say what network it belongs to.") from error
+        mine, other = self.settings.network.to_json(), theirs.to_json()
+        for name in mine:
+            if tuple(np.atleast_1d(mine[name])) != tuple(np.atleast_1d(other[name])):
+                raise InputError(
+                    f"{path} belongs to a network with {other[name]} for '{name}'; the settings say {mine[name]}.",
+                    "Train with the settings that it was made with, field 'network'.",
+                )
 
     def train(
         self,
@@ -67,102 +118,136 @@ class Run:
         held_out: list[Chip],
         seconds: float,
         say: Callable[[str], None],
-        threads: int = 1,
+        workers: int = 0,
+        reporter: Reporter = SILENT,
     ) -> None:
-        """Train until the settings' steps or the time are used up."""
-        settings, state = self.settings, self.state
-        end = time.monotonic() + seconds
-        checks = [make_batch(held_out, self.bank, 8, settings.side, 16, np.random.default_rng((7, k)), False) for k in range(6)]
-        sums = np.zeros(7)
-        begun = time.monotonic()
-        with Batches(chips, self.bank, settings.pairs, settings.side, settings.windows, settings.seed + state.step, threads) as stream:
-            for batch in stream:
-                if state.step >= settings.steps or time.monotonic() > end:
-                    break
-                sums += [*self._step(batch.to(self.device)), 1]
-                state.step += 1
-                if state.step % LOG_EVERY == 0:
-                    mean = sums[:-1] / sums[-1]
-                    pace = (time.monotonic() - begun) / sums[-1]
-                    self._log("train", mean, pace)
-                    say(f"{state.step} " + " ".join(f"{m:.3f}" for m in mean) + f" {pace:.2f} s")
-                    sums, begun = np.zeros(7), time.monotonic()
-                if state.step % SAVE_EVERY == 0:
-                    save(self.checkpoint, state, settings.to_json())
-                if state.step % CHECK_EVERY == 0:
-                    mean = self.check(checks)
-                    self._log("held out", mean, 0.0)
-                    say(f"{state.step} held out " + " ".join(f"{m:.3f}" for m in mean))
-                    begun = time.monotonic()
-        save(self.checkpoint, state, settings.to_json())
+        """Train until the settings' steps or the time are used up, and save.
 
-    def _step(self, batch: Batch) -> list[float]:
-        settings, state = self.settings, self.state
-        rate = settings.rate_at(state.step)
-        for group in state.optimiser.param_groups:
-            group["lr"] = rate
-        self.network.train()
-        coarse, window, fine, text = self._losses(batch, int(state.step % 2))
-        loss = (
-            settings.coarse_weight * coarse.value
-            + settings.window_weight * window.value
-            + settings.fine_weight * fine.value
-            + settings.text_weight * text
-        )
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        if torch.isfinite(norm):
-            state.optimiser.step()
-        self._average()
-        return [float(coarse.value.detach()), coarse.right, window.right, float(fine.value.detach()), fine.right, float(text.detach())]
+        held_out: pairs to check on now and then; may be empty. say: is told the figures; workers: see `Batches`.
+        Raises Cancelled, after the step that is under way and with everything saved; EngineError where the loss is
+        no number any more or the GPU's memory does not suffice; OutputError.
+        """
+        if not chips:
+            raise InputError("There is no chip to train with.")
+        self._note(chips, held_out)
+        checks = self._checks(held_out)
+        recipe = self._recipe(chips)
+        start, stop = self.state.step, self.settings.steps
+        pin = self.device.type == "cuda"
+        with Log(self.folder) as log, Batches(recipe, start, stop, workers, pin) as batches:
+            session = _Session(self, log, checks, say, seconds)
+            try:
+                for batch in batches:
+                    reporter.progress("Training", self.state.step / stop)
+                    if session.is_over():
+                        break
+                    session.take(self._learner.step(batch))
+            except Cancelled as stopped:
+                session.finish()
+                self.save()
+                way_out = f"Saved at step {self.state.step}; --resume goes on."
+                raise Cancelled(stopped.message, way_out) from stopped
+            except torch.cuda.OutOfMemoryError as error:
+                way_out = "Lower 'pairs' or 'side' in the settings."
+                raise EngineError("The GPU has too little memory for a step.", way_out) from error
+            session.finish()
+        self.save()
+        reporter.progress("Training", self.state.step / stop)
 
-    def _losses(self, batch: Batch, window: int) -> tuple[Loss, Loss, Loss, torch.Tensor]:
-        text = self.text if self.state.step >= self.settings.text_from else None
-        kind = "cuda" if self.device.type == "cuda" else "cpu"
-        images = [
-            t.contiguous(memory_format=torch.channels_last)
-            for t in (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
-        ]
-        with torch.autocast(kind, dtype=torch.bfloat16):
-            encoded = self.network.encode(*images, text)
-            coarse = coarse_loss(self.network, encoded, batch)
-            text_value = text_loss(encoded, batch)
-            wide = coarse_window_loss(self.network, encoded, batch, 12, self.random)
-            fine = fine_loss(
-                self.network, encoded.pairs(slice(0, batch.near)), batch, FINE_HALVES[window], FINE_RADIUS
-            )
-        return coarse, wide, fine, text_value
+    def check(self, batches: list[Batch]) -> dict[str, float]:
+        """`FIGURES` over batches, with the averaged weights."""
+        return self._learner.figures(batches)
 
-    def _average(self) -> None:
-        decay = min(self.settings.average, (1 + self.state.step) / (10 + self.state.step))
-        with torch.no_grad():
-            current = self.network.state_dict()
-            for key, value in self.state.average.items():
-                if value.is_floating_point():
-                    value.lerp_(current[key].float(), 1 - decay)
-                else:
-                    value.copy_(current[key])
+    def save(self) -> None:
+        """Write the checkpoint. Raises OutputError."""
+        save(self.checkpoint, self.state, self.settings.to_json(), self.bank)
+        self._saved_at = time.monotonic()
 
-    @torch.no_grad()
-    def check(self, batches: list[Batch]) -> np.ndarray:
-        """Mean of both losses and shares right over fixed batches, with the averaged weights."""
-        kept = {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.network.load_state_dict(self.state.average)
-        self.network.eval()
-        rows = []
-        for batch in batches:
-            coarse, window, fine, text = self._losses(batch.to(self.device), 1)
-            rows.append([float(coarse.value), coarse.right, window.right, float(fine.value), fine.right, float(text)])
-        self.network.load_state_dict(kept)
-        return np.mean(rows, axis=0)
+    def save_if_due(self) -> None:
+        """See `save_every` and `SAVE_SECONDS`."""
+        if self.state.step % self.save_every == 0 or time.monotonic() - self._saved_at > SAVE_SECONDS:
+            self.save()
 
-    def _log(self, kind: str, mean: np.ndarray, pace: float) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["step", "kind", "coarse", "coarse right", "window right", "fine", "fine right", "text", "seconds"])
-            writer.writerow([self.state.step, kind, *(round(float(m), 5) for m in mean), round(pace, 4)])
+    def _recipe(self, chips: list[Chip]) -> Recipe:
+        s = self.settings
+        return Recipe(chips, self.bank, s.pairs, s.side, s.windows, s.seed)
+
+    def _checks(self, held_out: list[Chip]) -> list[Batch]:
+        """The same batches in every run."""
+        if not held_out:
+            return []
+        size = (CHECK_PAIRS, self.settings.side, CHECK_WINDOWS)
+        randoms = [np.random.default_rng((CHECK_SEED, k)) for k in range(CHECK_BATCHES)]
+        return [make_batch(held_out, self.bank, *size, random, vary=False) for random in randoms]
+
+    def _note(self, chips: list[Chip], held_out: list[Chip]) -> None:
+        facts = self.state.facts
+        facts.sets, facts.held_out = (dict(Counter(c.set for c in each)) for each in (chips, held_out))
+
+
+class _Session:
+    """Keeps time, log and checkpoints while a run trains."""
+
+    def __init__(
+        self, run: Run, log: Log, checks: list[Batch], say: Callable[[str], None], seconds: float
+    ) -> None:
+        self._run, self._log, self._checks, self._say = run, log, checks, say
+        self._end = time.monotonic() + seconds
+        self._checked_at = -1
+        self._begin_row()
+
+    def _begin_row(self) -> None:
+        self._sum: Tensor | None = None
+        self._steps = self._used = 0
+        self._begun = time.monotonic()
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._end
+
+    def take(self, figures: Tensor | None) -> None:
+        """Note a step's figures (6,); None if it was left out. Writes what is due."""
+        self._steps += 1
+        if figures is not None:
+            self._used += 1
+            self._sum = figures if self._sum is None else self._sum + figures
+        step = self._run.state.step
+        if step % LOG_EVERY == 0:
+            self._write_row()
+        if step % CHECK_EVERY == 0:
+            self._check()
+        self._run.save_if_due()
+
+    def finish(self) -> None:
+        """After the last step: what is not yet written, and a last check of a run that is complete."""
+        self._write_row()
+        if self._run.state.step >= self._run.settings.steps and self._checked_at != self._run.state.step:
+            self._check()
+
+    def _write_row(self) -> None:
+        if not self._steps:
+            return
+        elapsed = time.monotonic() - self._begun
+        self._run.state.facts.seconds += elapsed
+        if self._sum is not None:
+            figures = dict(zip(FIGURES, (self._sum / self._used).tolist()))
+            self._log.add(self._run.state.step, TRAINED, figures, elapsed / self._steps)
+            self._say(f"{self._run.state.step} {_shown(figures)} {elapsed / self._steps:.2f} s")
+        self._begin_row()
+
+    def _check(self) -> None:
+        run = self._run
+        if not self._checks:
+            return
+        self._write_row()
+        figures = run.check(self._checks)
+        run.state.facts.figures = {"step": run.state.step, **{k: round(v, 5) for k, v in figures.items()}}
+        self._checked_at = run.state.step
+        self._log.add(run.state.step, HELD_OUT, figures)
+        self._say(f"{run.state.step} held out {_shown(figures)}")
+        with contextlib.suppress(SartoError):  # a picture is not worth a stop
+            draw_curves(run.folder)
+        self._begun = time.monotonic()
+
+
+def _shown(figures: dict[str, float]) -> str:
+    return " ".join(f"{value:.3f}" for value in figures.values())

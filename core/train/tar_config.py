@@ -1,23 +1,62 @@
-"""The settings of a training run of TAR."""
+"""The settings of a training run of TAR, and the files that hold them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
-from ..contract import InputError
+from ..contract import InputError, OptionError, from_dict
 from ..matching.tar.config import TarConfig
+from ..matching.tar.msfl import STRIDE
+
+FOLDER = Path(__file__).with_name("configs")
+"""Settings that come with Sarto: tar (the shipped network), tar-small, tar-no-text, tar-gpu."""
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "steps": (1, 10_000_000),
+    "warmup": (0, 100_000),
+    "cooldown": (0, 1),
+    "rate": (1e-7, 0.1),
+    "decay": (0, 1),
+    "pairs": (1, 1024),
+    "side": (64, 1024),
+    "windows": (1, 1000),
+    "coarse_weight": (0, 1000),
+    "window_weight": (0, 1000),
+    "fine_weight": (0, 1000),
+    "text_weight": (0, 1000),
+    "text_from": (0, 10_000_000),
+    "average": (0, 0.999999),
+    "seed": (0, 2**31 - 1),
+    "network.stem": (4, 512),
+    "network.widths": (4, 1024),
+    "network.blocks": (0, 12),
+    "network.coarse": (4, 512),
+    "network.fine": (4, 256),
+    "network.heads": (1, 32),
+    "network.rounds": (0, 12),
+    "network.window": (1, 9),
+    "network.text_dim": (1, 8192),
+}
+"""Smallest and largest value of each number, of each number of a list. Beyond lies nothing that can be meant."""
 
 
 @dataclass(frozen=True)
 class TarTraining:
     """Settings of `sarto train tar`.
 
-    steps: length of the run; the learning rate falls to zero over the last `cooldown` share of it.
+    network: its size. steps: length of the run.
+    warmup: steps over which the learning rate rises to `rate`; it falls to zero over the last `cooldown` share.
+    decay: weight decay of AdamW.
     pairs, side, windows: pairs per step, side of a window in pixels, fine windows per pair.
+    coarse_weight, window_weight, fine_weight, text_weight: of the losses; see `tar_losses`.
     text_from: step from which text features take part. average: decay of the averaged weights, which are shipped.
+    seed: of the network and of every batch. sets: only pairs of these sets of the manifest, () = all.
+    precision: of the network's arithmetic; "auto" is bfloat16 where the device has it, else float16 on CUDA.
     """
 
     network: TarConfig = field(default_factory=TarConfig)
@@ -37,22 +76,81 @@ class TarTraining:
     average: float = 0.999
     seed: int = 1
     sets: tuple[str, ...] = ()
+    precision: str = "auto"
 
     @staticmethod
     def read(path: Path) -> TarTraining:
-        """Read a JSON file of settings; what it leaves out keeps its default. Raises InputError."""
+        """Read a JSON file of settings; what it leaves out keeps its default. Raises InputError, OptionError."""
         try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            network = TarConfig.from_json(values.pop("network", {}))
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-            return TarTraining(network=network, **values)
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"The settings {path} cannot be read: {error}.") from error
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"The settings {path} cannot be read: {error}.", "Give a JSON file.") from error
+        return TarTraining.from_json(values, f"The settings {path.name}")
+
+    @staticmethod
+    def from_json(values: Any, what: str = "The settings") -> TarTraining:
+        """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
+        try:
+            settings: TarTraining = from_dict(TarTraining, values)
+        except InputError as error:
+            raise OptionError(
+                f"{what} do not fit. {error.message}", "docs/training.md lists all fields."
+            ) from error
+        given = values.get("network", {})
+        for name in ("widths", "blocks", "window"):
+            if name in given and len(given[name]) != len(getattr(settings.network, name)):
+                raise _wrong(what, f"network.{name}", given[name], "It has too few or too many numbers.")
+        check(settings, what)
+        return settings
 
     def to_json(self) -> dict[str, Any]:
+        """As plain values, for JSON and for checkpoints."""
         return asdict(self)
 
     def rate_at(self, step: int) -> float:
         """Learning rate: a short warm-up, constant, then linear to zero."""
         end = self.steps * self.cooldown
-        return self.rate * min(1.0, (step + 1) / self.warmup, max(0.0, (self.steps - step) / max(end, 1.0)))
+        rising = (step + 1) / max(self.warmup, 1)
+        return self.rate * min(1.0, rising, max(0.0, (self.steps - step) / max(end, 1.0)))
+
+
+def find_settings(name: str) -> Path:
+    """The file of that path, or else the settings of that name that come with Sarto. Raises OptionError."""
+    shipped = FOLDER / f"{name}.json"
+    if Path(name).is_file() or not shipped.is_file():
+        if not Path(name).is_file():
+            known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.json")))
+            raise OptionError(f"There are no settings '{name}'.", f"Give a JSON file, or one of: {known}.")
+        return Path(name)
+    return shipped
+
+
+def check(settings: TarTraining, what: str = "The settings") -> None:
+    """Raise OptionError that names the first field whose value makes no sense, and what does."""
+    named = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "network"}
+    named |= {f"network.{f.name}": getattr(settings.network, f.name) for f in fields(settings.network)}
+    for name, (low, high) in LIMITS.items():
+        value = named[name]
+        for number in value if isinstance(value, tuple) else (value,):
+            if not (math.isfinite(number) and low <= number <= high):
+                raise _wrong(what, name, value, f"Use {low:g} to {high:g}.")
+    network = settings.network
+    rules: tuple[tuple[str, Union[bool, int], str], ...] = (
+        ("network.widths", len(network.widths) == 3, "Give three numbers."),
+        ("network.blocks", len(network.blocks) == 3, "Give three numbers."),
+        (
+            "network.window",
+            len(network.window) == 2 and network.window[0] % 2,
+            "Give an odd number of taps and a gap.",
+        ),
+        ("network.heads", network.widths[-1] % network.heads == 0, "It must divide the last of the widths."),
+        ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
+        ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
+    )
+    for name, fits, way_out in rules:
+        if not fits:
+            raise _wrong(what, name, named[name], way_out)
+
+
+def _wrong(what: str, name: str, value: object, way_out: str) -> OptionError:
+    return OptionError(f"{what} have {value!r} for '{name}'.", way_out)

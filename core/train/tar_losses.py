@@ -37,14 +37,13 @@ REACH_SHARE = 20
 
 
 class Loss(NamedTuple):
-    """value: the loss to minimise; right: share of the places that were found, 0…1; count: of how many places.
+    """value: the loss to minimise; right: share of the places that were found, 0…1.
 
-    All are scalars on the device, so that nothing waits for the GPU.
+    Both are scalars on the device, so that nothing waits for the GPU.
     """
 
     value: Tensor
     right: Tensor
-    count: Tensor
 
 
 def coarse_loss(network: TarNetwork, encoded: Encoded, batch: Batch) -> Loss:
@@ -66,7 +65,7 @@ def coarse_loss(network: TarNetwork, encoded: Encoded, batch: Batch) -> Loss:
         near = (found - target).abs().amax(-1) <= COARSE_RIGHT
         right = right + (near & known).sum()
         count = count + known.sum()
-    return Loss(total / 2, right / count.clamp_min(1), count)
+    return Loss(total / 2, right / count.clamp_min(1))
 
 
 def _known(target: Tensor, share: Tensor, index: Tensor, here: Tensor, there: Tensor, reach: int) -> Tensor:
@@ -180,9 +179,8 @@ def window_loss(
     side = 2 * radius + 1
     found = torch.stack([best % side, best // side], -1) - radius
     near = (found - flat).norm(dim=-1) <= right
-    count = known.sum()
     value = (loss * weights).sum() / weights.sum().clamp_min(1)
-    return Loss(value, (near & known).sum() / count.clamp_min(1), count)
+    return Loss(value, (near & known).sum() / known.sum().clamp_min(1))
 
 
 def _gaussian(centre: Tensor, radius: int, spread: float) -> Tensor:

@@ -38,8 +38,8 @@ class Regime:
 POSE = Regime(rotation=16.0, scale=0.22, shift=0.35, shear=0.03, elastic=2.0)
 """As the pose hypotheses leave it."""
 NEAR = Regime(rotation=2.5, scale=0.04, shift=0.35, shear=0.02, elastic=3.0)
-"""As the second pass finds it, but for the shift: were it small, the network would learn that every place lies where
-it lies in the other image, and would find it there in images of different places too."""
+"""As the second pass finds it, but for the shift: were it small, the network would learn that every place lies
+where it lies in the other image, and would find it there in images of different places too."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Warp:
     side: int
 
     def to_sar(self, points: npt.ArrayLike) -> tuple[Points, npt.NDArray[np.bool_]]:
-        """Optical window pixels (N, 2) → SAR window pixels (N, 2), and whether the chips really show them there."""
+        """Optical window pixels (N, 2) → SAR window pixels (N, 2), and (N,) whether the chips really show them."""
         chip = affine.apply(self.optical, points)
         back = affine.invert(self.sar)
         found = affine.apply(back, chip)
@@ -94,7 +94,9 @@ class Warp:
         lattice = np.array([[scale, 0, 0], [0, scale, 0]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.side, self.side)
-        bend = cv2.warpAffine(self.elastic.astype(np.float32), lattice, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        bend = cv2.warpAffine(
+            self.elastic.astype(np.float32), lattice, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
         return np.asarray(x * linear[:, 0] + y * linear[:, 1] + linear[:, 2] + bend, dtype=np.float32)
 
     def _bend(self, points: Points) -> Points:
@@ -166,7 +168,7 @@ def cut_window(chip: Chip, side: int, regime: Regime, rng: np.random.Generator) 
     seen = cv2.warpAffine(smooth, warp.optical, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     smooth = _smoothed(chip.sar.astype(np.float32), _zoom(warp.sar))
     where = warp.sar_map() - np.array(chip.offset, np.float32)
-    moved = cv2.remap(smooth, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    moved = cv2.remap(smooth, where, np.empty(0), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return Window(_clipped(seen), _clipped(moved), warp, chip.weight)
 
 
