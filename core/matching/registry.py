@@ -10,6 +10,7 @@ from ..contract import EngineError, OptionError
 from .protocol import Matcher
 
 METHODS: dict[str, str] = {
+    "tar": "tar:TarMatcher",
     "structural": "structural:StructuralMatcher",
 }
 

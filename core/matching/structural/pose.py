@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -51,10 +51,14 @@ class Pose:
 
 @dataclass(frozen=True)
 class PoseSearch:
-    """Poses from the best down, distinct from each other, and how many were tried."""
+    """Poses from the best down, distinct from each other, and how many were tried.
+
+    candidates: the best poses of the coarse grid before any refinement: the right one is often not the first.
+    """
 
     poses: list[Pose]
     tried: int
+    candidates: list[Pose] = field(default_factory=list)
 
 
 class _Level:
@@ -118,20 +122,18 @@ def _into_copy(lattice: Floats, factor: float) -> Floats:
     return moved
 
 
-def propose(task: MatchTask, device: torch.device, reporter: Reporter, looked_at: int) -> list[Pose]:
-    """The best poses of the coarse grid alone, distinct, from the best down: the right one is often not the first.
+def search_pose(
+    task: MatchTask, device: torch.device, reporter: Reporter, looked_at: int = 4 * KEPT[0]
+) -> PoseSearch:
+    """Find the best poses within the task's search range.
 
-    looked_at: how many of the grid's best, near copies included. Raises NoMatchError where the images never overlap.
+    looked_at: how many of the grid's best, near copies included.
+    Raises NoMatchError where the images never overlap.
     """
     side, grid = _plan(task)
-    return _search_grid(task, side, grid, looked_at, device, reporter)
-
-
-def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> PoseSearch:
-    """Find the best poses within the task's search range. Raises NoMatchError where the images never overlap."""
-    side, grid = _plan(task)
     reporter.progress("Searching the position", 0.1)
-    found = _search_grid(task, side, grid, 4 * KEPT[0], device, reporter)[: KEPT[0]]
+    candidates = _search_grid(task, side, grid, looked_at, device, reporter)
+    found = candidates[: KEPT[0]]
     reporter.progress("Searching the position", 0.4)
     fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), float(FINE_SIDE))
     for stage, (wanted, kept) in enumerate(((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))):
@@ -140,7 +142,7 @@ def search_pose(task: MatchTask, device: torch.device, reporter: Reporter) -> Po
             share = (0.5, 0.2)[stage] / 2**halving
             found = _refine(stage_level, _distinct(found, task)[:kept], task, side, share, reporter)
         reporter.progress("Searching the position", 0.7 + 0.3 * stage)
-    return PoseSearch(_distinct(found, task), len(grid))
+    return PoseSearch(_distinct(found, task), len(grid), candidates)
 
 
 def _search_grid(

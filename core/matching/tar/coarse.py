@@ -69,12 +69,12 @@ class CoarseMatches:
 class Agreement:
     """The affine (2, 3) reference tile pixel → moving tile pixel that most matches agree on.
 
-    score: how much better than chance the softmax supports it (`CoarseMatches.gain`); share: the agreeing matches'
+    gain: how much better than chance the softmax supports it (`CoarseMatches.gain`); share: the agreeing matches'
     probabilities over the cells tried, 0…1.
     """
 
     affine: Floats
-    score: float
+    gain: float
     share: float
 
 

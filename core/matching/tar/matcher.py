@@ -19,7 +19,7 @@ from ..robust import MIN_POINTS, fit_pose
 from .cfdm import FINE_CELL
 from .cover import cover_map
 from .pose import Hypothesis, find_poses
-from .second_pass import Outcome, second_pass
+from .second_pass import Outcome, finish, second_pass
 from .tiles import TILE, Ties
 from .views import Model
 from .weights import load_model
@@ -87,6 +87,8 @@ def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> E
     likely = [h for h in tried if h.score >= LIKELY * tried[0].score]
     outcomes = [second_pass(task, model, h, reporter, parts.second) for h in likely]
     outcomes.sort(key=lambda o: -o.gain)
+    if parts.second and max(task.reference.shape) <= TILE:
+        outcomes[0] = finish(task, model, outcomes[0], reporter)
     return _conclude(task, model, hypotheses, outcomes, reporter)
 
 
@@ -115,7 +117,7 @@ def _conclude(
         "evidence from": {name: round(value, 4) for name, value in evidence.items()},
         "text": "used" if model.text is not None else "not used",
     }
-    cover = cover_map(task, model, pose, reporter)
+    cover = cover_map(task, model, pose, reporter) if task.land_cover else None
     points = TiePoints(ties.reference, ties.moving, confidence, ties.round_trip)
     probability = 1 / (1 + math.exp(-log_odds))
     result = MatchResult(points, agreed, pose, probability, best.tried, reach, steps, cover)

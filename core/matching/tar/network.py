@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ..structural.maps import structure_maps
 from .attention import PairAttention
 from .cfdm import COARSE_CELL, FINE_CELL, CoarseHead, CoarseMatcher, FineHead
 from .config import TarConfig
@@ -26,6 +27,7 @@ class Encoded(NamedTuple):
     mask: Tensor
     pyramid: Pyramid
     valid: Tensor
+    values: Tensor
     text: Optional[Attended]
 
     def pairs(self, which: slice) -> Encoded:
@@ -36,7 +38,7 @@ class Encoded(NamedTuple):
             return torch.cat([x[:count][which], x[count:][which]])
 
         pyramid = Pyramid(*(both(level) for level in self.pyramid))
-        return Encoded(both(self.coarse), both(self.mask), pyramid, both(self.valid), None)
+        return Encoded(both(self.coarse), both(self.mask), pyramid, both(self.valid), both(self.values), None)
 
 
 class TarNetwork(nn.Module):
@@ -67,10 +69,25 @@ class TarNetwork(nn.Module):
             high = attended.enhanced
         coarse = self.coarse_head(self.attention(high), pyramid.eighth)
         valid = torch.cat([optical_valid, sar_valid])
-        return Encoded(coarse, functional.avg_pool2d(valid, COARSE_CELL), pyramid, valid, attended)
+        values = torch.cat([optical, sar])
+        return Encoded(coarse, functional.avg_pool2d(valid, COARSE_CELL), pyramid, valid, values, attended)
 
-    def fine(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
-        """Fine features (2B, fine, H / 2, W / 2), zero where invalid, and their mask (2B, H / 2, W / 2)."""
-        features = self.fine_head(encoded.coarse, encoded.pyramid.quarter, encoded.pyramid.half)
+    def fine(self, encoded: Encoded, structure: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Features to localise with (2B, channels, H / 2, W / 2), zero where invalid; mask (2B, H / 2, W / 2).
+
+        structure: share of the energy that edge maps as `structural` uses them get beside the learned features.
+        """
+        features = self.fine_head(encoded.coarse, encoded.pyramid.quarter, encoded.pyramid.half).float()
         mask = (functional.avg_pool2d(encoded.valid, FINE_CELL) > 0.99).float()
-        return features.float() * mask, mask[:, 0]
+        learned = _levelled(features * mask, mask)
+        if structure == 0:
+            return learned, mask[:, 0]
+        edges, _ = structure_maps(encoded.values.float(), encoded.valid.float())
+        edges = _levelled(functional.avg_pool2d(edges, FINE_CELL) * mask, mask)
+        return torch.cat([learned * (1 - structure) ** 0.5, edges * structure**0.5], dim=1), mask[:, 0]
+
+
+def _levelled(features: Tensor, mask: Tensor) -> Tensor:
+    """Brought to a mean energy of 1 over the valid pixels of each image."""
+    energy = features.square().sum((1, 2, 3), keepdim=True) / mask.sum((1, 2, 3), keepdim=True).clamp_min(1.0)
+    return features / torch.sqrt(energy + 1e-6)

@@ -16,7 +16,7 @@ import numpy as np
 from ...contract import Floats, Reporter, SearchRange
 from ...geometry import affine
 from ..protocol import MatchTask
-from ..structural.pose import propose
+from ..structural.pose import search_pose
 from .coarse import agree, coarse_matches
 from .views import Model, TileView, encode_views, padded
 
@@ -26,18 +26,20 @@ TURN_STEP, SCALE_STEP = 24.0, 1.5
 """Grid steps in degrees and as a factor: twice what the coarse matching was trained to tolerate, less a little."""
 ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 """Poses may leave the search range by so much: the range is the user's guess."""
-SCREENED, VERIFIED = 24, 4
+SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A pose (2, 3) reference pixel → moving pixel with its source and the network's score of it, 0…1."""
+    """A pose (2, 3) reference pixel → moving pixel, where it is from, and the network's score of it, 0 = chance.
+
+    score: gain of the coarse softmax times the share of agreeing matches.
+    """
 
     pose: Floats
     source: str
     score: float = 0.0
-    share: float = 0.0
 
 
 def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool = True) -> list[Hypothesis]:
@@ -45,8 +47,11 @@ def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool =
 
     Raises NoMatchError where the images never overlap.
     """
-    found = propose(task, model.device, reporter, 4 * SCREENED)[:SCREENED] if rescue else []
-    candidates = [Hypothesis(p.transform, "structural search") for p in found]
+    candidates: list[Hypothesis] = []
+    if rescue:
+        found = search_pose(task, model.device, reporter, 4 * SCREENED)
+        poses = [*found.poses, *found.candidates[:SCREENED]]
+        candidates = [Hypothesis(p.transform, "structural search") for p in poses]
     hypotheses = [*_grid(task), *candidates]
     reporter.progress("Searching the position", 0.3)
     tested = score_hypotheses(task, model, hypotheses, reporter)
@@ -99,10 +104,13 @@ def score_hypotheses(
             agreement = agree(matches, task.options.seed)
             if agreement is None:
                 continue
-            pose = affine.compose(view.to_moving, affine.compose(agreement.affine, back))
-            pose = within_range(pose, task)
-            score = max(agreement.score, 0.0) * agreement.share
-            found.append(Hypothesis(pose, hypothesis.source, score, agreement.share))
+            pose = hypothesis.pose
+            gain = matches.gain(np.eye(2, 3))
+            if agreement.gain > gain:  # else the hypothesis was better than what cells can tell
+                gain = agreement.gain
+                pose = affine.compose(view.to_moving, affine.compose(agreement.affine, back))
+                pose = within_range(pose, task)
+            found.append(Hypothesis(pose, hypothesis.source, max(gain, 0.0) * agreement.share))
     return sorted(found, key=lambda h: -h.score)
 
 

@@ -24,7 +24,8 @@ from .vote import vote
 
 WIDE = (24, 10)
 CLOSE = (18, 6)
-"""Half side of a window and search radius in fine cells: where the pose is the overview's, and later."""
+FINAL = (12, 6)
+"""Half side of a window and search radius in fine cells: from the overview's pose, later, and at the end."""
 MAX_ROUND_TRIP = 2.0
 MOST_TILES, GUIDE_TILES = 120, 16
 """Tiles on the last level, and on those before, which only guide it."""
@@ -70,6 +71,15 @@ def second_pass(
         field, gain = vote(found.reference, found.logs, number > 0 and longest > TILE, task.options.seed)
         pose = within_range(affine.compose(pose, _moved(field, FINE_CELL * plan.factor)), task)
     return _outcome(task, hypothesis, pose, found, gain, plan)
+
+
+def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
+    """Once more from the pose found, with smaller windows, which tell more places apart; for small images."""
+    plan = Plan(1.0, *FINAL, True)
+    found = _level(task, model, outcome.pose, plan, True, reporter)
+    field, _ = vote(found.reference, found.logs, False, task.options.seed)
+    pose = within_range(affine.compose(outcome.pose, _moved(field, FINE_CELL)), task)
+    return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
 
 
 def _outcome(

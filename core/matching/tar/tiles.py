@@ -19,6 +19,9 @@ TILE = 256
 """Side of a tile in its own pixels."""
 MARGIN = 32
 """Tile pixels by which neighbouring tiles overlap: windows need surroundings."""
+STRUCTURE = 0.7
+"""Share of edge maps in what is correlated on the finest level: learned features and edges err on different pairs
+(docs/benchmarks.md)."""
 STRIDE = 4
 """Fine cells between places that are matched."""
 
@@ -87,7 +90,7 @@ def match_tiles(
     ]
     parts = []
     for chosen, encoded in encode_views(model, reference, moving, views, size, reporter):
-        maps, mask = model.network.fine(encoded)
+        maps, mask = model.network.fine(encoded, STRUCTURE)
         parts.append(_match(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
     return Ties.join(parts)

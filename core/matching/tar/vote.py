@@ -19,7 +19,8 @@ TRIES, ROUNDS, SHRINK = 64, 20, 0.8
 """Random search: candidates per round, rounds, and how the step shrinks from one to the next."""
 FIRST_STEP = 1.5
 """Cells by which the first candidates differ, at the border of the image."""
-MOST_PLACES = 600
+MOST_PLACES = 300
+"""Windows overlap: of so many places, a few dozen are independent."""
 
 
 def log_support(probability: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def test_a_shift_by_cells_is_found(network: TarNetwork, shift: tuple[int, int]) 
     assert found is not None
     expected = np.column_stack([np.eye(2), np.array([dx, dy]) * 8.0])
     assert affine.grid_distance(found.affine, expected, (160, 160)) < 1.0
-    assert found.score > 2.0
+    assert found.gain > 2.0
 
 
 def test_different_places_do_not_agree(network: TarNetwork) -> None:
@@ -44,7 +44,7 @@ def test_different_places_do_not_agree(network: TarNetwork) -> None:
     (other,) = coarse_matches(network, _encoded(_features(1), _features(2)))
     good, bad = agree(same, 0), agree(other, 0)
     assert good is not None
-    assert bad is None or bad.score < 0.2 * good.score
+    assert bad is None or bad.gain < 0.2 * good.gain
 
 
 def test_invalid_cells_match_nothing(network: TarNetwork) -> None:
