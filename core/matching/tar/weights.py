@@ -27,7 +27,8 @@ from .views import Model
 FORMAT, VERSION = "sarto-tar", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
 CARD_SUFFIX = ".json"
-"""The results card beside a file of weights has its name with this ending; it holds the checksum."""
+"""The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of eight
+digits (`grouped`): scanners for secrets take long numbers for passwords."""
 SHUFFLE_SEED = 0
 _WAY_OUT = "Install Sarto anew, or name another file of weights."
 
@@ -156,10 +157,15 @@ def _verify(path: Path) -> None:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
-    if found != card.get("sha256"):
+    if found != str(card.get("sha256")).replace(" ", ""):
         raise EngineError(
             f"The weights '{path}' are damaged: their checksum is not the one on their card.", _WAY_OUT
         )
+
+
+def grouped(digest: str) -> str:
+    """A checksum as it stands on a card."""
+    return " ".join(digest[i : i + 8] for i in range(0, len(digest), 8))
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sarto.core.contract import EngineError, OptionError, OutputError
 from sarto.core.matching.tar.calibration import Calibration
 from sarto.core.matching.tar.network import TarNetwork
-from sarto.core.matching.tar.weights import CARD_SUFFIX, load_model, read_bank, read_weights, save_weights
+from sarto.core.matching.tar.weights import CARD_SUFFIX, grouped, load_model, read_bank, read_weights, save_weights
 from sarto.core.matching.text.bank import TextBank
 
 from .conftest import SMALL
@@ -104,7 +104,7 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
 
 def test_the_checksum_on_the_card_is_held(weights: Path) -> None:
     card = weights.with_suffix(CARD_SUFFIX)
-    card.write_text(json.dumps({"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}))
+    card.write_text(json.dumps({"sha256": grouped(hashlib.sha256(weights.read_bytes()).hexdigest())}))
     read_weights(weights)
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
