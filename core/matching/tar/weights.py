@@ -27,8 +27,8 @@ from .views import Model
 FORMAT, VERSION = "sarto-tar", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
 CARD_SUFFIX = ".json"
-"""The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of eight
-digits (`grouped`): scanners for secrets take long numbers for passwords."""
+"""The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of
+eight digits (`grouped`): scanners for secrets take long numbers for passwords."""
 SHUFFLE_SEED = 0
 _WAY_OUT = "Install Sarto anew, or name another file of weights."
 
