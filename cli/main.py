@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench, text-bank."""
+"""`sarto`: register, match, warp, assess, bench, text-bank, train."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from ..core.bench import cli as bench_cli
 from ..core.contract import Cancelled, SartoError
-from . import commands, text_bank
+from . import commands, text_bank, train
 from .commands import NOT_TRUSTED
 from .console import Console
 from .options import OPTION_GROUPS, add_dataclass, add_layers
@@ -38,9 +39,9 @@ def build_parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(
-        name: str, help: str, run: Callable[[argparse.Namespace, Console], int]
+        name: str, help: str, run: Callable[[argparse.Namespace, Console], int], among: Any = actions
     ) -> argparse.ArgumentParser:
-        sub = actions.add_parser(
+        sub: argparse.ArgumentParser = among.add_parser(
             name,
             help=help,
             description=run.__doc__,
@@ -79,6 +80,10 @@ def build_parser() -> argparse.ArgumentParser:
     bench_cli.add_arguments(bench)
     bank = command("text-bank", "turn the prompt library into features for training", text_bank.run)
     text_bank.add_arguments(bank)
+    training = actions.add_parser("train", help="train a network, and what belongs to it")
+    parts = training.add_subparsers(dest="part", required=True, metavar="PART")
+    for part in train.COMMANDS:
+        part.add_arguments(command(part.name, part.help, part.run, parts))
     return parser
 
 

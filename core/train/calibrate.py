@@ -6,6 +6,7 @@ Pairs of a manifest are shown under the bench's warps, and again with the SAR im
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,11 +20,12 @@ from ..bench.manifest import Manifest, Pair, read_chip, read_manifest
 from ..bench.measures import tie_errors
 from ..bench.protocols import cut
 from ..bench.shuffle import partners
-from ..contract import RANGES, Flags, Floats, MatchOptions, NoMatchError
+from ..contract import RANGES, SILENT, Flags, Floats, InputError, MatchOptions, NoMatchError, Reporter
 from ..geometry import affine
 from ..matching.protocol import MatchTask
 from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration
 from ..matching.tar.matcher import TarMatcher
+from ..matching.tar.weights import read_weights
 
 REAL_PX = 6.0
 RIGHT_PX = 2.0
@@ -47,13 +49,29 @@ class Shown:
 
 
 def calibrate(
-    weights: Path, manifest: Path, pairs: int, seed: int, workers: int
+    weights: Path, manifest: Path, pairs: int, seed: int, workers: int, reporter: Reporter = SILENT
 ) -> tuple[Calibration, dict[str, Any]]:
-    """Fit the calibration of a file of weights; also returns how well it separates, for the record."""
+    """Fit the calibration of a file of weights; also returns how well it separates, for the record.
+
+    pairs: so many of the manifest, each shown twice; workers: processes. The same seed shows the same.
+    Raises EngineError for weights that cannot be used, InputError where too few pairs give an answer, Cancelled.
+    """
     source = read_manifest(manifest)
+    read_weights(weights)  # what is wrong with them is said before processes start
     jobs = list(_jobs(source, pairs, seed))
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (str(weights), source, seed)) as pool:
-        shown = [s for s in pool.map(_show, jobs, chunksize=4) if s is not None]
+    shown: list[Shown] = []
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (str(weights), source, seed))
+    try:
+        for number, one in enumerate(pool.map(_show, jobs, chunksize=4), start=1):
+            shown += [one] if one is not None else []
+            reporter.progress("Registering pairs", number / len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if not any(s.real for s in shown) or all(s.real for s in shown) or not any(len(s.right) for s in shown):
+        raise InputError(
+            f"The {len(shown)} registrations hold no right or no wrong pose, or no tie point of a tight pair.",
+            "Take more pairs, some of them tight, or weights that were trained longer.",
+        )
     return fit(shown)
 
 
@@ -124,6 +142,7 @@ def _start(weights: str, source: Manifest, seed: int) -> None:
     global _context
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     _context = (TarMatcher(Path(weights)), source, seed, partners(source, seed))
 

@@ -90,6 +90,8 @@ class TarTraining:
     @staticmethod
     def from_json(values: Any, what: str = "The settings") -> TarTraining:
         """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
+        if isinstance(values, dict) and not isinstance(values.get("network", {}), dict):
+            raise _wrong(what, "network", values["network"], "Give its fields.")
         try:
             settings: TarTraining = from_dict(TarTraining, values)
         except InputError as error:

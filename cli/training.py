@@ -1,0 +1,295 @@
+"""What each part of `sarto train` does. The docstrings are shown by `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.contract import Cancelled, OptionError, OutputError
+from .console import Console
+
+if TYPE_CHECKING:
+    from ..core.train.chips import Chip
+    from ..core.train.tar import Run
+    from ..core.train.tar_config import TarTraining
+
+SHOWN_EVERY = 60.0
+"""Seconds between the lines about steps; checks are always shown."""
+SAVED_EVERY = 50
+"""Pairs between writing what `align` has measured."""
+
+
+def tar(args: argparse.Namespace, console: Console) -> int:
+    """Train a network of the method `tar` from a manifest of pairs, or from a pack of them.
+
+    FOLDER gets checkpoint.pt, log.csv and curves.png. Ctrl-C saves and ends; --resume goes on from there, as it
+    does after a crash or a power cut. docs/training.md describes the manifest, the settings, time and memory.
+
+      sarto train tar --data train/manifest.csv --held-out val/manifest.csv --bank bank.safetensors --out run/
+      sarto train tar --config tar-gpu --data train.pack --bank bank.safetensors --out run/ --device cuda --resume
+    """
+    import torch
+
+    from ..core.train.data import check_apart, read_data, read_held_out
+    from ..core.train.device import pick
+    from ..core.train.tar_config import TarTraining, find_settings
+
+    settings = TarTraining.read(find_settings(args.config))
+    device = pick(args.device)
+    folder = Path(args.out)
+    _check_tar(args, settings, folder)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    reporter = console.reporter()
+    run = _run_of(args, settings, folder, device, console)
+    chips = read_data(
+        Path(args.data),
+        settings.sets,
+        alignment=Path(args.alignment) if args.alignment else None,
+        reporter=reporter,
+    )
+    held_out = read_held_out(Path(args.held_out), reporter) if args.held_out else []
+    check_apart(chips, held_out)
+    workers = _workers(args.workers, device.type)
+    console.log(_about(run, chips, held_out, workers))
+    seconds = args.minutes * 60 if args.minutes else float("inf")
+    run.train(chips, held_out, seconds, _Lines(console), workers, reporter)
+    console.close()
+    _conclude(run, args.json)
+    return 0
+
+
+def _check_tar(args: argparse.Namespace, settings: TarTraining, folder: Path) -> None:
+    """What can be said before anything is read. Raises OptionError, OutputError."""
+    _at_least_one(args, "threads", "minutes")
+    if args.workers is not None and args.workers < 0:
+        raise OptionError(f"Training cannot have --workers {args.workers}.", "Use 0 or more.")
+    if settings.network.text and not args.bank:
+        raise OptionError(
+            "The network of these settings reads text, and no text bank is given.",
+            "Give --bank (made by `sarto text-bank`), or take --config tar-no-text.",
+        )
+    if args.bank and not settings.network.text:
+        raise OptionError(
+            "The network of these settings reads no text.", "Leave --bank out, or take --config tar."
+        )
+    if (folder / "checkpoint.pt").exists() and not args.resume:
+        raise OutputError(
+            f"'{folder}' holds a training run already.", "Go on with --resume, or take another folder."
+        )
+
+
+def _run_of(args: argparse.Namespace, settings: TarTraining, folder: Path, device: Any, console: Console) -> Run:
+    """The run, new or as far as it has got."""
+    from ..core.matching.text import load_bank
+    from ..core.train.tar import Run
+
+    run = Run(settings, folder, device, load_bank(args.bank) if args.bank else None)
+    if args.resume and run.checkpoint.exists():
+        run.resume()
+        console.log(f"Going on from step {run.state.step}.")
+    elif args.start:
+        run.start_from(Path(args.start))
+        console.log(f"Starting from the weights of {args.start}.")
+    return run
+
+
+def _workers(asked: int | None, kind: str) -> int:
+    """A GPU is fed by processes; where the CPU trains, a thread makes the batches well enough."""
+    if asked is not None:
+        return asked
+    return max(1, min(8, (os.cpu_count() or 1) - 1)) if kind == "cuda" else 0
+
+
+def _about(run: Run, chips: list[Chip], held_out: list[Chip], workers: int) -> str:
+    made = f"{workers} processes" if workers else "one thread"
+    size = sum(parameter.numel() for parameter in run.network.parameters()) / 1e6
+    return (
+        f"{len(chips)} pairs to train with, {len(held_out)} held out; {size:.2f} million weights on "
+        f"{run.device.type}; batches by {made}; step {run.state.step} of {run.settings.steps}."
+    )
+
+
+class _Lines:
+    """Tells of the training, not too often."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = 0.0
+        console.log("step, losses and shares found: coarse, coarse right, window right, fine, fine right, text")
+
+    def __call__(self, line: str) -> None:
+        if "held out" in line or time.monotonic() - self._last > SHOWN_EVERY:
+            self._console.log(line)
+            self._last = time.monotonic()
+
+
+def _conclude(run: Run, as_json: bool) -> None:
+    state, steps = run.state, run.settings.steps
+    if as_json:
+        facts = {"checkpoint": str(run.checkpoint), "step": state.step, "steps": steps}
+        print(json.dumps({**facts, "seconds": round(state.facts.seconds, 1), "held_out": state.facts.figures}))
+        return
+    if state.step < steps:
+        print(f"{run.checkpoint}: step {state.step} of {steps}; --resume goes on.")
+        return
+    print(
+        f"{run.checkpoint}: all {steps} steps; `sarto train export --from {run.checkpoint}` makes weights of it."
+    )
+
+
+def pack(args: argparse.Namespace, console: Console) -> int:
+    """Pack training data into one file, for a machine without the data folder.
+
+    Chips are encoded anew as WebP at the highest quality that fits; `sarto train tar --data` reads the file.
+
+      sarto train pack --data train/manifest.csv --out train.pack --max-mb 55
+    """
+    from ..core.train.chips import list_pairs
+    from ..core.train.pack import make_pack, save_pack
+
+    target = Path(args.out)
+    _refuse_existing(target, args.overwrite)
+    if not 0 < args.max_mb < 100_000:
+        raise OptionError(f"A pack cannot have at most {args.max_mb:g} MiB.", "Use a positive number.")
+    listed = list_pairs(
+        Path(args.data), _listed(args.sets), alignment=Path(args.alignment) if args.alignment else None
+    )
+    packed = make_pack(listed, int(args.max_mb * 2**20), console.reporter())
+    save_pack(packed, target)
+    console.close()
+    facts = {"pairs": len(listed), "chips": packed.chips, "quality": packed.quality, "kept": packed.kept}
+    if args.json:
+        print(json.dumps({"pack": str(target), **facts, "bytes": len(packed.content)}))
+    else:
+        images = (
+            f"{packed.kept} of {2 * packed.chips} images as they were, the others at WebP quality {packed.quality}"
+        )
+        size = f"{len(packed.content) / 2**20:.1f} MiB"
+        print(f"{target}: {size}, {len(listed)} pairs as {packed.chips} chips; {images}.")
+    return 0
+
+
+def plot(args: argparse.Namespace, console: Console) -> int:
+    """Draw the learning curves of a training run as PNG. While training they are drawn at every check.
+
+    sarto train plot run/
+    """
+    from ..core.train.curves import draw_curves
+
+    path = draw_curves(Path(args.folder), Path(args.out) if args.out else None)
+    print(json.dumps({"curves": str(path)}) if args.json else path)
+    return 0
+
+
+def export(args: argparse.Namespace, console: Console) -> int:
+    """Write the averaged weights of a checkpoint as the method `tar` reads them, with their results card.
+
+    The card (JSON) lies beside the weights under their name: settings, data sets, figures, checksum. Fit their
+    calibration next, with `sarto train calibrate`: without one the method trusts none of its results.
+
+      sarto train export --from run/checkpoint.pt --out weights.safetensors
+    """
+    from ..core.matching.text import load_bank
+    from ..core.train.export import export as write
+
+    target = Path(args.out)
+    if target.suffix != ".safetensors":
+        raise OptionError(f"'{target}' is no name for weights.", "Let it end in .safetensors.")
+    _refuse_existing(target, args.overwrite)
+    bank = load_bank(args.bank) if args.bank else None
+    card = write(Path(args.start), target, bank, Path(args.card) if args.card else None)
+    if args.json:
+        print(json.dumps({"weights": str(target), **card}))
+    else:
+        size = target.stat().st_size / 1e6
+        print(f"{target}: {size:.1f} MB after {card['steps']} steps; SHA-256 {card['sha256'][:12]}…")
+    return 0
+
+
+def calibrate(args: argparse.Namespace, console: Console) -> int:
+    """Fit what the figures of weights are worth: when to trust a result, and each tie point.
+
+    Pairs of the manifest, and the same with SAR images of other places, are registered under random warps. The
+    calibration is written into the weights and onto their card.
+
+      sarto train calibrate --weights weights.safetensors --data train/manifest.csv
+    """
+    from ..core.train.calibrate import calibrate as fit
+    from ..core.train.export import put_calibration
+
+    _at_least_one(args, "pairs", "jobs")
+    weights = Path(args.weights)
+    calibration, record = fit(weights, Path(args.data), args.pairs, args.seed, args.jobs, console.reporter())
+    console.close()
+    card = put_calibration(weights, calibration, record)
+    if args.json:
+        print(json.dumps({"weights": str(weights), "sha256": card["sha256"], **record}))
+    else:
+        print(f"{weights}: {', '.join(f'{name} {count}' for name, count in record.items())}.")
+    return 0
+
+
+def align(args: argparse.Namespace, console: Console) -> int:
+    """Measure how well the chips of a manifest lie on each other, for training with misaligned pairs.
+
+    The file lists a shift and a weight for each pair; `sarto train tar --alignment` uses them in place of the
+    manifest's. Pairs that cannot be measured get a weight of 0.25; those that the manifest calls misaligned, 0.
+
+      sarto train align --data train/manifest.csv --out alignment.csv --jobs 2
+    """
+    from ..core.train.align import align as measure
+    from ..core.train.alignment import read_alignment, write_alignment
+    from ..core.train.chips import list_pairs
+
+    _at_least_one(args, "jobs")
+    target = Path(args.out)
+    if not args.resume:
+        _refuse_existing(target, args.overwrite)
+    rows = list(read_alignment(target).values()) if args.resume and target.exists() else []
+    listed = list_pairs(Path(args.data), _listed(args.sets), least_weight=0.0)
+    done = {row.pair_id for row in rows}
+    pending = [one for one in listed if one.pair.pair_id not in done]
+    reporter = console.reporter()
+    try:
+        for count, row in enumerate(measure(pending, args.method, _path(args.weights), args.jobs), start=1):
+            rows.append(row)
+            if count % SAVED_EVERY == 0:
+                write_alignment(target, rows)
+            reporter.progress("Measuring alignments", count / len(pending))
+    except Cancelled as stopped:
+        write_alignment(target, rows)
+        raise Cancelled(stopped.message, f"{len(rows)} pairs are saved; --resume goes on.") from stopped
+    write_alignment(target, rows)
+    console.close()
+    counts = {f"{weight:g}": sum(row.weight == weight for row in rows) for weight in (1.0, 0.6, 0.25, 0.0)}
+    if args.json:
+        print(json.dumps({"alignment": str(target), "pairs": len(rows), "weights": counts}))
+    else:
+        shown = ", ".join(f"{count} with weight {weight}" for weight, count in counts.items())
+        print(f"{target}: {len(rows)} pairs: {shown}.")
+    return 0
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _listed(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise OutputError(f"'{path}' exists already.", "Choose another name or give --overwrite.")
+
+
+def _at_least_one(args: argparse.Namespace, *names: str) -> None:
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            raise OptionError(f"Option '--{name}' is {value}.", "Use a positive number.")

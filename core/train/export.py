@@ -1,0 +1,145 @@
+"""From a checkpoint to a file of weights that ships, with its results card."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..contract import InputError, OptionError, OutputError
+from ..matching.tar.calibration import Calibration
+from ..matching.tar.network import TarNetwork
+from ..matching.tar.weights import CARD_SUFFIX, fill, read_card, read_weights, save_weights
+from ..matching.text.bank import TextBank
+from .checkpoint import Checkpoint, check_fits, read
+from .tar_config import TarTraining
+
+LARGEST = 65504.0
+"""The largest number in half precision."""
+
+
+def export(
+    checkpoint: Path, target: Path, bank: TextBank | None = None, card: Path | None = None
+) -> dict[str, Any]:
+    """Write the averaged weights of a checkpoint in half precision, and their results card. Returns the card.
+
+    bank: the text bank it was trained with, needed where the checkpoint does not hold it (written before it did).
+    card: also written here; the one beside the weights holds the checksum that loading them insists on.
+    A calibration is fitted afterwards, `calibrate_weights`: without one, the method trusts none of its results.
+    Raises InputError for a checkpoint that cannot be used, OptionError for a bank that is missing or another one,
+    OutputError.
+    """
+    found = read(checkpoint)
+    settings = TarTraining.from_json(found.settings, f"The settings in {checkpoint}")
+    check_fits(TarNetwork(settings.network), found.average, checkpoint)
+    largest = max(float(v.abs().max()) for v in found.average.values() if v.is_floating_point())
+    if largest > LARGEST:
+        raise InputError(f"{checkpoint} holds a weight of {largest:.3g}: too large for half precision.")
+    chosen = _bank_of(found, settings, bank)
+    _discard_card(target)
+    digest = save_weights(target, found.average, settings.network, chosen)
+    content = _card(found, settings, chosen, digest)
+    write_card(target.with_suffix(CARD_SUFFIX), content)
+    if card is not None:
+        write_card(card, content)
+    return content
+
+
+def _bank_of(found: Checkpoint, settings: TarTraining, bank: TextBank | None) -> TextBank | None:
+    if not settings.network.text:
+        return None
+    if found.bank is not None and bank is not None and found.bank.digest != bank.digest:
+        raise OptionError(
+            f"{found.path} was trained with text bank {found.bank.digest}, not with {bank.digest}.",
+            "Leave --bank out: the checkpoint holds its own.",
+        )
+    chosen = found.bank or bank
+    if chosen is None:
+        raise OptionError(f"{found.path} does not hold the text bank it was trained with.", "Give it with --bank.")
+    return chosen
+
+
+def _card(found: Checkpoint, settings: TarTraining, bank: TextBank | None, digest: str) -> dict[str, Any]:
+    """The results card. Data sets by name and count: a card travels, and says nothing of the machine's folders."""
+    values = settings.to_json()
+    network = values.pop("network")
+    text = None if bank is None else {"digest": bank.digest, "encoder": bank.encoder}
+    facts = found.facts
+    return {
+        "sha256": digest,
+        "method": "tar",
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "network": network,
+        "parameters": sum(v.numel() for v in TarNetwork(settings.network).parameters()),
+        "text": text,
+        "settings": values,
+        "steps": found.step,
+        "seconds": round(facts.seconds),
+        "data": {"training": _named(facts.sets), "held_out": _named(facts.held_out)},
+        "held_out": facts.figures,
+        "versions": versions(),
+    }
+
+
+def _named(counts: dict[str, int]) -> dict[str, int]:
+    return {name or "unnamed": count for name, count in sorted(counts.items())}
+
+
+def versions() -> dict[str, str]:
+    """Of what weights are made with."""
+    try:
+        own = version("sarto")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "sarto": own,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+
+
+def write_card(path: Path, content: dict[str, Any]) -> None:
+    """Write a card; it appears whole or not at all. Raises OutputError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"'{path}' could not be written: {error.strerror or error}.", "Is there space?"
+        ) from error
+
+
+def _discard_card(weights: Path) -> None:
+    """A card of other weights would make the new ones look damaged, were the work stopped in between."""
+    try:
+        weights.with_suffix(CARD_SUFFIX).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"The old card of '{weights}' cannot be removed: {error.strerror}.") from error
+
+
+def put_calibration(weights: Path, calibration: Calibration, record: dict[str, Any]) -> dict[str, Any]:
+    """Write a calibration into a file of weights and on its card, with the record of the fit. Returns the card.
+
+    Raises EngineError for weights that cannot be read, OutputError.
+    """
+    file = read_weights(weights)
+    network = TarNetwork(file.config)
+    fill(network, file, weights)
+    card = read_card(weights)
+    _discard_card(weights)
+    digest = save_weights(weights, network.state_dict(), file.config, file.bank, calibration)
+    card |= {"sha256": digest, "calibration": {**asdict(calibration), "fit": record}}
+    write_card(weights.with_suffix(CARD_SUFFIX), card)
+    return card
