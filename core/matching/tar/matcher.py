@@ -19,7 +19,7 @@ from ..robust import MIN_POINTS, fit_pose
 from .cfdm import FINE_CELL
 from .cover import cover_map
 from .pose import Hypothesis, find_poses
-from .second_pass import Outcome, finish, second_pass
+from .second_pass import Outcome, finish, preview, second_pass
 from .tiles import TILE, Ties
 from .views import Model
 from .weights import load_model
@@ -83,13 +83,25 @@ class TarMatcher:
 
 def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> Examined:
     hypotheses = find_poses(task, model, reporter, parts.rescue)
-    tried = hypotheses[: TRIED if max(task.reference.shape) <= TILE else 1]
-    likely = [h for h in tried if h.score >= LIKELY * tried[0].score]
+    likely = _likely(task, model, hypotheses, reporter)
     outcomes = [second_pass(task, model, h, reporter, parts.second) for h in likely]
     outcomes.sort(key=lambda o: -o.gain)
     if parts.second and max(task.reference.shape) <= TILE:
         outcomes[0] = finish(task, model, outcomes[0], reporter)
     return _conclude(task, model, hypotheses, outcomes, reporter)
+
+
+def _likely(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter) -> list[Hypothesis]:
+    """The hypotheses for the second pass: several on small images; the best at first sight on large ones.
+
+    The structural search's first is always among those looked at: on a coarse overview it may see what the network
+    does not.
+    """
+    tried = hypotheses[:TRIED]
+    if max(task.reference.shape) <= TILE:
+        return [h for h in tried if h.score >= LIKELY * tried[0].score]
+    tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
+    return [max(tried, key=lambda h: preview(task, model, h, reporter))]
 
 
 def _conclude(

@@ -20,7 +20,7 @@ from ..structural.pose import search_pose
 from .coarse import agree, coarse_matches
 from .views import Model, TileView, encode_views, padded
 
-OVERVIEW = 256
+OVERVIEW = 384
 """Longer side of the overview."""
 TURN_STEP, SCALE_STEP = 24.0, 1.5
 """Grid steps in degrees and as a factor: twice what the coarse matching was trained to tolerate, less a little."""
@@ -59,7 +59,7 @@ def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool =
         return candidates[:1] or _grid(task)[:1]
     reporter.progress("Searching the position", 0.7)
     again = score_hypotheses(task, model, distinct(tested, task)[:VERIFIED], reporter)
-    return distinct([*again, *tested], task)
+    return distinct([*again, *tested, *candidates[:1]], task)
 
 
 def _grid(task: MatchTask) -> list[Hypothesis]:

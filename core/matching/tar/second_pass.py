@@ -73,6 +73,13 @@ def second_pass(
     return _outcome(task, hypothesis, pose, found, gain, plan)
 
 
+def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> float:
+    """The gain of a hypothesis on the first level alone: tells which one of several to go on with on a large scene."""
+    plan = Plan(level_factors(max(task.reference.shape))[0], *WIDE, False)
+    found = _level(task, model, hypothesis.pose, plan, False, reporter)
+    return vote(found.reference, found.logs, False, task.options.seed)[1] if len(found) else 0.0
+
+
 def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
     """Once more from the pose found, with smaller windows, which tell more places apart; for small images."""
     plan = Plan(1.0, *FINAL, True)
