@@ -74,7 +74,7 @@ def second_pass(
 
 
 def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> float:
-    """The gain of a hypothesis on the first level alone: tells which one of several to go on with on a large scene."""
+    """The gain of a hypothesis on the first level alone: tells which one to go on with on a large scene."""
     plan = Plan(level_factors(max(task.reference.shape))[0], *WIDE, False)
     found = _level(task, model, hypothesis.pose, plan, False, reporter)
     return vote(found.reference, found.logs, False, task.options.seed)[1] if len(found) else 0.0
