@@ -150,7 +150,8 @@ def pack(args: argparse.Namespace, console: Console) -> int:
       sarto train pack --data train/manifest.csv --out train.pack --max-mb 55
     """
     from ..core.train.chips import list_pairs
-    from ..core.train.pack import make_pack, save_pack
+    from ..core.train.files import write_whole
+    from ..core.train.pack import make_pack
 
     target = Path(args.out)
     _refuse_existing(target, args.overwrite)
@@ -160,7 +161,7 @@ def pack(args: argparse.Namespace, console: Console) -> int:
         Path(args.data), _listed(args.sets), alignment=Path(args.alignment) if args.alignment else None
     )
     packed = make_pack(listed, int(args.max_mb * 2**20), console.reporter())
-    save_pack(packed, target)
+    write_whole(target, packed.content)
     console.close()
     facts = {"pairs": len(listed), "chips": packed.chips, "quality": packed.quality, "kept": packed.kept}
     if args.json:

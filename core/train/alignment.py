@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..contract import InputError, OutputError
+from ..contract import InputError
+from .files import write_whole
 
 LARGEST = 1000.0
 """Pixels: an offset beyond this is a mistake."""
@@ -80,10 +80,4 @@ def write_alignment(path: Path, rows: Iterable[Alignment]) -> None:
     for row in rows:
         values = (getattr(row, name) for name in names)
         writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in values])
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"'{path}' could not be written: {error.strerror or error}.") from error
+    write_whole(path, text.getvalue().encode())

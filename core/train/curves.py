@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..contract import Floats, InputError, OutputError, Pixels
+from ..contract import Floats, InputError, Pixels
+from .files import write_whole
 from .log import HELD_OUT, TRAINED, Curve, read_log
 
 WIDTH, HEIGHT, FINER = 1500, 620, 2
@@ -33,13 +33,7 @@ def draw_curves(folder: Path, target: Path | None = None) -> Path:
         raise InputError(f"The log in {folder} has no row yet.", "Wait for the first steps.")
     path = target or folder / "curves.png"
     picture = _picture(found, folder.resolve().name)
-    part = path.with_name(f".{path.stem}.part.png")
-    try:
-        content = cv2.imencode(".png", picture)[1].tobytes()
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"'{path}' could not be written: {error.strerror or error}.") from error
+    write_whole(path, cv2.imencode(".png", picture)[1].tobytes())
     return path
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..contract import InputError, OptionError, OutputError
+from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.tar.calibration import Calibration
 from ..matching.tar.network import TarNetwork
-from ..matching.tar.weights import CARD_SUFFIX, fill, read_card, read_weights, save_weights
+from ..matching.tar.weights import CARD_SUFFIX, fill, grouped, read_card, read_weights, save_weights
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
+from .files import write_whole
 from .tar_config import TarTraining
 
 LARGEST = 65504.0
@@ -46,7 +45,7 @@ def export(
     chosen = _bank_of(found, settings, bank)
     _discard_card(target)
     digest = save_weights(target, found.average, settings.network, chosen)
-    content = _card(found, settings, chosen, digest)
+    content: dict[str, Any] = to_dict(_card(found, settings, chosen, digest))
     write_card(target.with_suffix(CARD_SUFFIX), content)
     if card is not None:
         write_card(card, content)
@@ -71,22 +70,26 @@ def _card(found: Checkpoint, settings: TarTraining, bank: TextBank | None, diges
     """The results card. Data sets by name and count: a card travels, and says nothing of the machine's folders."""
     values = settings.to_json()
     network = values.pop("network")
-    text = None if bank is None else {"digest": bank.digest, "encoder": bank.encoder}
     facts = found.facts
     return {
-        "sha256": digest,
-        "method": "tar",
+        "sha256": grouped(digest),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "network": network,
-        "parameters": sum(v.numel() for v in TarNetwork(settings.network).parameters()),
-        "text": text,
-        "settings": values,
         "steps": found.step,
         "seconds": round(facts.seconds),
-        "data": {"training": _named(facts.sets), "held_out": _named(facts.held_out)},
-        "held_out": facts.figures,
+        "network": network,
+        "parameters": sum(v.numel() for v in TarNetwork(settings.network).parameters()),
+        "settings": values,
+        "text": None if bank is None else _text(bank),
+        "trained on": _named(facts.sets),
+        "held out": _named(facts.held_out),
+        "figures": facts.figures,
         "versions": versions(),
     }
+
+
+def _text(bank: TextBank) -> dict[str, Any]:
+    counts = {"scenes": len(bank.scene_names), "land covers": len(bank.cover_names)}
+    return {"encoder": bank.encoder, "digest": grouped(bank.digest), **counts}
 
 
 def _named(counts: dict[str, int]) -> dict[str, int]:
@@ -109,16 +112,7 @@ def versions() -> dict[str, str]:
 
 def write_card(path: Path, content: dict[str, Any]) -> None:
     """Write a card; it appears whole or not at all. Raises OutputError."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            f"'{path}' could not be written: {error.strerror or error}.", "Is there space?"
-        ) from error
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _discard_card(weights: Path) -> None:
@@ -140,6 +134,6 @@ def put_calibration(weights: Path, calibration: Calibration, record: dict[str, A
     card = read_card(weights)
     _discard_card(weights)
     digest = save_weights(weights, network.state_dict(), file.config, file.bank, calibration)
-    card |= {"sha256": digest, "calibration": {**asdict(calibration), "fit": record}}
+    card |= {"sha256": grouped(digest), "calibration": record}
     write_card(weights.with_suffix(CARD_SUFFIX), card)
     return card

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..contract import SILENT, InputError, OptionError, OutputError, Pixels, Reporter
+from ..contract import SILENT, InputError, OptionError, Pixels, Reporter
 from .alignment import LARGEST, read_alignment
 from .chips import LEAST_WEIGHT, Chip, Listed, as_bytes, colours, grey, read_chip
 from .scenes import label_of
@@ -172,20 +171,6 @@ def _entry(part: _Part, names: list[str]) -> dict[str, Any]:
     place = {"optical": names[0], "sar": names[1], "size": [columns, rows]}
     belief = {"offset": list(chip.offset), "weight": chip.weight}
     return {"id": chip.pair_id, **place, **belief, "region": part.region, "set": chip.set}
-
-
-def save_pack(packed: Packed, target: Path) -> None:
-    """Write a pack; it appears whole or not at all. Raises OutputError."""
-    part = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(packed.content)
-        os.replace(part, target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            f"'{target}' could not be written: {error.strerror or error}.", "Is there space?"
-        ) from error
 
 
 def read_pack(

@@ -77,7 +77,7 @@ def test_an_early_end_leaves_nothing_behind(recipe: Recipe, workers: int) -> Non
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_reaches_the_one_who_asks(recipe: Recipe, workers: int) -> None:
     broken = Chip("broken", np.zeros((0, 0, 1), np.uint8), np.zeros((0, 0), np.uint8), (0, 0), 1.0)
-    with pytest.raises(Exception, match="."), Batches(replace(recipe, chips=[broken]), 0, 5, workers) as batches:
+    with pytest.raises(Exception, match=r"\S"), Batches(replace(recipe, chips=[broken]), 0, 5, workers) as batches:
         next(batches)
 
 

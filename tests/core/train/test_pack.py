@@ -1,0 +1,161 @@
+"""Packs: they fit, they hold what the manifest says, and nothing in them is trusted."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sarto.core.contract import InputError, OptionError, OutputError
+from sarto.core.train.alignment import Alignment, write_alignment
+from sarto.core.train.chips import list_pairs, read_chips
+from sarto.core.train.data import read_data
+from sarto.core.train.files import write_whole
+from sarto.core.train.pack import INDEX, make_pack, read_pack
+
+from .conftest import texture, write_manifest
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A coloured pair, and one that is cut into parts."""
+    coloured = np.stack([texture(k) for k in range(3)], axis=2)
+    rows = [
+        {"optical": coloured, "sar": texture(3), "offset_x": 1, "offset_y": -2, "set": "a", "region": "river"},
+        {"optical": texture(4, (600, 1100)), "sar": texture(5, (600, 1100)), "set": "b", "region": "", "tight": 1},
+    ]
+    return write_manifest(tmp_path / "large", rows)
+
+
+def _packed(manifest: Path, most: int = 10**7) -> Path:
+    path = manifest.with_name("train.pack")
+    write_whole(path, make_pack(list_pairs(manifest), most).content)
+    return path
+
+
+def test_there_and_back(large: Path) -> None:
+    chips, packed = read_chips(large), read_data(_packed(large))
+    assert packed[0].pair_id == "p0"
+    assert (packed[0].offset, packed[0].weight, packed[0].set) == ((1.0, -2.0), 0.6, "a")
+    assert packed[0].label == chips[0].label
+    assert packed[0].optical.shape == (128, 128, 3)
+    assert np.abs(packed[0].optical.astype(int) - chips[0].optical).mean() < 8
+    assert np.abs(packed[0].sar.astype(int) - chips[0].sar).mean() < 4
+
+
+def test_large_chips_are_cut_into_parts(large: Path) -> None:
+    parts = {c.pair_id: c for c in read_data(_packed(large))[1:]}
+    whole = read_chips(large)[1]
+    assert len(parts) == 2 * 3
+    assert sum(c.sar.size for c in parts.values()) == whole.sar.size
+    assert max(max(c.sar.shape) for c in parts.values()) <= 512
+    part = parts["p1#367,300"]
+    assert np.abs(part.optical.astype(int) - whole.optical[300:600, 367:733]).mean() < 4
+    assert part.weight == 1.0
+
+
+def test_the_quality_is_the_highest_that_fits(large: Path) -> None:
+    listed = list_pairs(large)
+    best = make_pack(listed, 10**7)
+    assert best.quality == 95
+    half = make_pack(listed, len(best.content) // 2)
+    assert len(half.content) <= len(best.content) // 2
+    assert 5 <= half.quality < 95
+    assert len(make_pack(listed, len(half.content) + 3000).content) >= len(half.content)
+    with pytest.raises(OptionError, match="--max-mb"):
+        make_pack(listed, 5000)
+
+
+def test_images_that_are_small_already_are_kept(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, [{"optical": texture(0), "sar": texture(1)}])
+    lossy = {}
+    for kind in ("optical", "sar"):
+        image = cv2.imread(str(tmp_path / f"{kind}0.png"))
+        lossy[kind] = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 20])[1].tobytes()
+        (tmp_path / f"{kind}0.webp").write_bytes(lossy[kind])
+    path.write_text(path.read_text().replace(".png", ".webp"))
+    packed = make_pack(list_pairs(path), 10**6)
+    assert packed.kept == 2
+    write_whole(tmp_path / "train.pack", packed.content)
+    with zipfile.ZipFile(tmp_path / "train.pack") as archive:
+        assert archive.read("00000o") == lossy["optical"]
+    (chip,), (original,) = read_data(tmp_path / "train.pack"), read_chips(path)
+    assert np.array_equal(chip.optical, original.optical)
+    assert np.array_equal(chip.sar, original.sar)
+
+
+def test_sets_and_alignments_of_a_pack(large: Path, tmp_path: Path) -> None:
+    path = _packed(large)
+    assert {c.set for c in read_pack(path, ("b",))} == {"b"}
+    with pytest.raises(InputError, match="No pair"):
+        read_pack(path, ("c",))
+    write_alignment(tmp_path / "alignment.csv", [Alignment("p0", 0, 0, 0.0), Alignment("p1", 3, 4, 0.6)])
+    aligned = read_pack(path, alignment=tmp_path / "alignment.csv")
+    assert [(c.offset, c.weight) for c in aligned] == [((3.0, 4.0), 0.6)] * 6
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_whole(tmp_path / "new" / "file.txt", b"one")
+    write_whole(tmp_path / "new" / "file.txt", b"two")
+    assert [(p.name, p.read_bytes()) for p in (tmp_path / "new").iterdir()] == [("file.txt", b"two")]
+    with pytest.raises(OutputError, match="could not be written"):
+        write_whole(tmp_path / "new" / "file.txt" / "more.txt", b"three")
+
+
+def _rewritten(path: Path, change, members: dict[str, bytes] | None = None) -> Path:
+    """A pack with another index."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    head = json.loads(content[INDEX])
+    change(head)
+    content |= {INDEX: json.dumps(head).encode(), **(members or {})}
+    target = path.with_name("changed.pack")
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return target
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head: head.update(format="other"),
+        lambda head: head.update(version=2),
+        lambda head: head.update(chips={}),
+        lambda head: head.update(chips=[3]),
+        lambda head: head.pop("chips"),
+        lambda head: head["chips"][0].update(optical="../../etc/passwd"),
+        lambda head: head["chips"][0].update(size=[100_000, 100_000]),
+        lambda head: head["chips"][0].update(size=[64, 64]),
+        lambda head: head["chips"][0].update(size=[128]),
+        lambda head: head["chips"][0].update(weight=7),
+        lambda head: head["chips"][0].update(weight="1e400"),
+        lambda head: head["chips"][0].update(offset=[float("nan"), 0]),
+        lambda head: head["chips"][0].update(region=5),
+        lambda head: head["chips"][0].pop("id"),
+    ],
+)
+def test_an_index_that_makes_no_sense_is_refused(large: Path, change) -> None:
+    with pytest.raises(InputError, match="pack"):
+        read_data(_rewritten(_packed(large), change))
+
+
+def test_damaged_packs_are_refused(large: Path) -> None:
+    path = _packed(large)
+    with pytest.raises(InputError, match="no image"):
+        read_data(_rewritten(path, lambda head: None, {"00000s": b"no image"}))
+    with pytest.raises(InputError, match="too large"):
+        read_data(_rewritten(path, lambda head: None, {"00000s": bytes(17_000_000)}))
+    content = bytearray(path.read_bytes())
+    content[200:4000] = bytes(3800)
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        read_data(path)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError):
+        read_data(path)
+    with pytest.raises(InputError):
+        read_pack(path.with_name("none.pack"))
