@@ -124,7 +124,7 @@ def _conclude(
     steps = {
         "pose from": best.hypothesis.source,
         "hypotheses": len(hypotheses),
-        "windows": best.tried,
+        "places": best.tried,
         "overlap of the images": round(overlap, 4),
         "evidence from": {name: round(value, 4) for name, value in evidence.items()},
         "text": "used" if model.text is not None else "not used",

@@ -96,7 +96,8 @@ def _outcome(
     off = np.linalg.norm(good.moving - affine.apply(pose, good.reference), axis=1)
     agreement = float((off <= task.tolerance_px).sum() / max(len(found), 1))
     ties = thinned(good, task.options.points, spacing(task))
-    return Outcome(hypothesis, pose, len(found), ties, _agreed(task, ties, pose), gain, agreement, plan)
+    tried = len(thinned(found, task.options.points, spacing(task)))  # as thin as what came of it
+    return Outcome(hypothesis, pose, tried, ties, _agreed(task, ties, pose), gain, agreement, plan)
 
 
 def _agreed(task: MatchTask, ties: Ties, pose: Floats) -> Flags:
