@@ -1,4 +1,7 @@
-"""What the same ground may look like in other images: brightness, polarity, noise, speckle, NoData."""
+"""What the same ground may look like in other images: brightness, polarity, noise, speckle, NoData.
+
+Our own choice; the paper does not say what it varies. Images are (rows, columns) float32, 0…255.
+"""
 
 from __future__ import annotations
 

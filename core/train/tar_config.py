@@ -1,4 +1,7 @@
-"""The settings of a training run of TAR, and the files that hold them."""
+"""The settings of a training run of TAR, and the files that hold them.
+
+The paper prints no schedule; these are our own, found on two CPU cores.
+"""
 
 from __future__ import annotations
 
