@@ -36,8 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("manifest", nargs="?", help="CSV of the pairs; paths in it are relative to it")
-    parser.add_argument("--method", help="methods, separated by commas: Sarto's, peer:NAME, or "
-                        f"a part left out: {', '.join(ABLATIONS)}")
+    parser.add_argument(
+        "--method",
+        help=f"methods, separated by commas: Sarto's, peer:NAME, or a part left out: {', '.join(ABLATIONS)}",
+    )
     parser.add_argument("--protocol", help=f"protocols, separated by commas: {', '.join(PROTOCOLS)}")
     parser.add_argument(
         "--out", help="folder for the results; DIR/METHOD/PROTOCOL if there are several methods or protocols"
