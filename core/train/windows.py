@@ -5,9 +5,9 @@ the network is only ever asked for what the pose hypotheses leave open, so that 
 included; turns, zooms and flips of the pair as a whole and local bends vary the ground.
 
 No tell-tale frames: both windows are resampled from whole chips, mirrored where a chip ends, never from a warped
-chip with a black border, whose outline would give the answer away (core/bench/protocols.py has the same rule). That
-the seams of the mirroring do not either was measured: shown SAR images of other places, a network after 6,400 steps
-found 3.1 ± 0.3 % of the true cells, and 3.3 ± 0.3 % of those that were true in other samples.
+chip with a black border, whose outline would give the answer away (core/bench/protocols.py has the same rule).
+That the seams of the mirroring do not either was measured: shown SAR images of other places, a network after 6,400
+steps found 3.1 ± 0.3 % of the true cells, and 3.3 ± 0.3 % of those that were true in other samples.
 """
 
 from __future__ import annotations
