@@ -208,7 +208,7 @@ def export(args: argparse.Namespace, console: Console) -> int:
         print(json.dumps({"weights": str(target), **card}))
     else:
         size = target.stat().st_size / 1e6
-        print(f"{target}: {size:.1f} MB after {card['steps']} steps; SHA-256 {card['sha256'][:12]}…")
+        print(f"{target}: {size:.1f} MB after {card['steps']} steps; SHA-256 {card['sha256'][:8]}…")
     return 0
 
 
