@@ -1,5 +1,6 @@
 """What the figures of a learned method are worth: fits the two logistic models of its calibration.
 
+First, pairs of different places tell what wrong poses reach; where a pose is beyond that, its search ends early.
 Pairs of a manifest are shown under the bench's warps, and again with the SAR image of another place. A pose within
 `REAL_PX` of the truth is real. The models are fitted by Newton's method with a small ridge.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from ..bench.shuffle import partners
 from ..contract import RANGES, SILENT, Flags, Floats, InputError, MatchOptions, NoMatchError, Reporter
 from ..geometry import affine
 from ..matching.protocol import MatchTask
-from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration
-from ..matching.tar.matcher import TarMatcher
+from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration, Limits
+from ..matching.tar.matcher import Parts, TarMatcher
 from ..matching.tar.weights import read_weights
 
 REAL_PX = 6.0
@@ -34,18 +35,26 @@ TIES_PER_PAIR = 40
 FALSE_WEIGHT = 3.0
 """A wrong pose that is believed counts as many right ones that are not."""
 RIDGE = 1e-3
+DOUBTFUL = 48
+"""Registrations of different places, searched as widely as `tar` does, that tell what wrong poses reach."""
+SCORE_MARGIN, GAIN_MARGIN = 1.3, 1.1
+"""How far beyond that a pose must be for the search to end with it."""
 SHOWN = {"georef": 0.35, "tar": 0.4, "wild": 0.25}
 """Search ranges and the share of pairs shown under each; every pair is also shown with another place's image."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One registration: features of the pose, whether it is real; features of tie points (N,), which are right."""
+    """One registration: features of the pose, whether it is real; features of tie points (N,), which are right.
+
+    most: see `Examined`.
+    """
 
     evidence: dict[str, float]
     real: bool
     ties: dict[str, Floats]
     right: Flags
+    most: Limits = field(default_factory=Limits)
 
 
 def calibrate(
@@ -59,12 +68,20 @@ def calibrate(
     source = read_manifest(manifest)
     read_weights(weights)  # what is wrong with them is said before processes start
     jobs = list(_jobs(source, pairs, seed))
+    doubtful = [replace(job, protocol="tar", limits=Limits()) for job in jobs if job.shuffled][:DOUBTFUL]
     shown: list[Shown] = []
+    most: list[Limits] = []
+    count = len(doubtful) + len(jobs)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (str(weights), source, seed))
     try:
-        for number, one in enumerate(pool.map(_show, jobs, chunksize=4), start=1):
+        for one in pool.map(_show, doubtful, chunksize=4):
+            most += [one.most] if one is not None else []
+            reporter.progress("Registering pairs", len(most) / count)
+        limits = _limits(most)
+        again = [replace(job, limits=limits) for job in jobs]
+        for number, one in enumerate(pool.map(_show, again, chunksize=4), start=len(doubtful) + 1):
             shown += [one] if one is not None else []
-            reporter.progress("Registering pairs", number / len(jobs))
+            reporter.progress("Registering pairs", number / count)
     finally:
         pool.shutdown(cancel_futures=True)
     if not any(s.real for s in shown) or all(s.real for s in shown) or not any(len(s.right) for s in shown):
@@ -72,7 +89,17 @@ def calibrate(
             f"The {len(shown)} registrations hold no right or no wrong pose, or no tie point of a tight pair.",
             "Take more pairs, some of them tight, or weights that were trained longer.",
         )
-    return fit(shown)
+    calibration, record = fit(shown)
+    return replace(calibration, limits=limits), record
+
+
+def _limits(most: list[Limits]) -> Limits:
+    """What no wrong pose reached, and a margin."""
+    if not most:
+        return Limits()
+    return Limits(
+        round(SCORE_MARGIN * max(m.score for m in most), 5), round(GAIN_MARGIN * max(m.gain for m in most), 4)
+    )
 
 
 def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
@@ -123,6 +150,7 @@ class _Job:
     pair: Pair
     protocol: str
     shuffled: bool
+    limits: Limits | None = None
 
 
 def _jobs(source: Manifest, pairs: int, seed: int) -> Iterator[_Job]:
@@ -135,7 +163,7 @@ def _jobs(source: Manifest, pairs: int, seed: int) -> Iterator[_Job]:
         yield _Job(pair, "georef" if random.random() < 0.5 else protocol, True)
 
 
-_context: tuple[TarMatcher, Manifest, int, dict[str, Pair]] | None = None
+_context: tuple[Path, Manifest, int, dict[str, Pair]] | None = None
 
 
 def _start(weights: str, source: Manifest, seed: int) -> None:
@@ -144,12 +172,13 @@ def _start(weights: str, source: Manifest, seed: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    _context = (TarMatcher(Path(weights)), source, seed, partners(source, seed))
+    _context = (Path(weights), source, seed, partners(source, seed))
 
 
 def _show(job: _Job) -> Shown | None:
     assert _context is not None
-    matcher, _, seed, others = _context
+    weights, _, seed, others = _context
+    matcher = TarMatcher(weights, Parts(limits=job.limits))
     optical = read_chip(job.pair.optical)
     sar = read_chip((others[job.pair.pair_id] if job.shuffled else job.pair).sar)
     if sar.shape != optical.shape:
@@ -171,4 +200,4 @@ def _show(job: _Job) -> Shown | None:
         chosen = chosen[:0]
     off = tie_errors(result.ties.reference[chosen], result.ties.moving[chosen], sample.truth)
     right = off <= RIGHT_PX if not job.shuffled else np.zeros(len(chosen), dtype=np.bool_)
-    return Shown(examined.evidence, real, {k: v[chosen] for k, v in examined.ties.items()}, right)
+    return Shown(examined.evidence, real, {k: v[chosen] for k, v in examined.ties.items()}, right, examined.most)

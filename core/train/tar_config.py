@@ -33,6 +33,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "fine_weight": (0, 1000),
     "text_weight": (0, 1000),
     "text_from": (0, 10_000_000),
+    "text_left_out": (0, 0.9),
     "average": (0, 0.999999),
     "seed": (0, 2**31 - 1),
     "network.stem": (4, 512),
@@ -57,7 +58,8 @@ class TarTraining:
     decay: weight decay of AdamW.
     pairs, side, windows: pairs per step, side of a window in pixels, fine windows per pair.
     coarse_weight, window_weight, fine_weight, text_weight: of the losses; see `tar_losses`.
-    text_from: step from which text features take part. average: decay of the averaged weights, which are shipped.
+    text_from: step from which text features take part; text_left_out: share of steps without them after that, so
+    that the network can do without. average: decay of the averaged weights, which are shipped.
     seed: of the network and of every batch. sets: only pairs of these sets of the manifest, () = all.
     precision: of the network's arithmetic; "auto" is bfloat16 where the device has it, else float16 on CUDA.
     """
@@ -76,6 +78,7 @@ class TarTraining:
     fine_weight: float = 1.0
     text_weight: float = 0.1
     text_from: int = 0
+    text_left_out: float = 0.2
     average: float = 0.999
     seed: int = 1
     sets: tuple[str, ...] = ()

@@ -3,8 +3,10 @@
 The paper trains coarse correspondences and their refinement; it does not print its losses. Our own reading:
 cross-entropy of the dual softmax for the coarse matching (after LoFTR, J. Sun et al., CVPR 2021), and for the
 refinement, and as a warm start of the coarse features, cross-entropy of the correlation of windows: single
-descriptors of images so different do not begin to learn by themselves, windows do. A fourth, small loss ties the
-attention on text to what publishers say a chip shows.
+descriptors of images so different do not begin to learn by themselves, windows do. On ground with little to see no
+place knows for itself where it belongs, but all together may: coarse and fine probabilities are therefore also
+judged by what they add up to (`joint_loss`), as matching adds them up. A last, small loss ties the attention on
+text to what publishers say a chip shows.
 
 Positions are (x, y) in cells of a feature map, cell centres at integers; B pairs, N cells of a map.
 """
@@ -20,6 +22,7 @@ from torch import Tensor
 from ..matching.correlate import correlate
 from ..matching.tar.cfdm import COARSE_CELL, MOST_SHARP
 from ..matching.tar.network import Encoded, TarNetwork
+from ..matching.tar.vote import log_support
 from .batches import Batch
 
 COARSE_HALF, COARSE_RADIUS = 4, 8
@@ -32,6 +35,11 @@ MIN_SHARE = 0.35
 """Least valid share of a window."""
 SUB_PIXEL_WEIGHT = 0.5
 """Pairs whose alignment is believed less take no part in the fine loss."""
+JOINT_COARSE, JOINT_FINE = 2, 3
+"""Cells by which all places together are moved away from the truth, to see that the truth is better supported."""
+INDEPENDENT_FINE, INDEPENDENT_COARSE = 0.25, 0.1
+"""Share of places that count as independent: windows overlap."""
+JOINT_WEIGHT = 0.5
 REACH_SHARE = 20
 """Pixels of a window's side per cell of reach: a third of the side, and what rotation adds (`windows.POSE`)."""
 
@@ -47,7 +55,7 @@ class Loss(NamedTuple):
 
 
 def coarse_loss(network: TarNetwork, encoded: Encoded, batch: Batch) -> Loss:
-    """Cross-entropy of both softmaxes against the four cells around the true position, bilinear."""
+    """Cross-entropy of both softmaxes against the four cells around the true position; and `joint_loss`."""
     optical, sar = encoded.coarse.chunk(2)
     masks = encoded.mask.chunk(2)
     shape = (sar.shape[-2], sar.shape[-1])
@@ -65,7 +73,49 @@ def coarse_loss(network: TarNetwork, encoded: Encoded, batch: Batch) -> Loss:
         near = (found - target).abs().amax(-1) <= COARSE_RIGHT
         right = right + (near & known).sum()
         count = count + known.sum()
+        together = known & _clear(target, here.shape[-2:], reach)
+        maps = logs.view(*logs.shape[:2], *shape)
+        total = total + JOINT_WEIGHT * joint_loss(
+            maps, target, together, batch.weight, JOINT_COARSE, INDEPENDENT_COARSE
+        )
     return Loss(total / 2, right / count.clamp_min(1))
+
+
+def _clear(target: Tensor, shape: torch.Size, reach: int) -> Tensor:
+    """(B, N) which true positions, moved by `JOINT_COARSE`, stay inside the map and what is allowed."""
+    at = torch.nan_to_num(target, nan=-1.0)
+    size = at.new_tensor([shape[1], shape[0]])
+    inside = ((at >= JOINT_COARSE + 1) & (at <= size - JOINT_COARSE - 3)).all(-1)
+    near = (at - _own_cells((shape[0], shape[1]), at)).abs().amax(-1) <= reach - JOINT_COARSE - 1
+    return inside & near
+
+
+def joint_loss(
+    logs: Tensor, target: Tensor, known: Tensor, weight: Tensor, reach: int, independent: float
+) -> Tensor:
+    """How little all places of a pair together prefer the truth to a common move of up to `reach` cells from it.
+
+    logs: (B, K, rows, columns) logarithms of each place's probabilities; target: (B, K, 2) its true position
+    there, further than `reach` cells from the border; known: (B, K) which places take part; weight: (B,);
+    independent: share of places that count as independent. 0 where all agree on the truth, give or take a cell:
+    unlike a cross-entropy it does not hold sure answers down.
+    """
+    rows, columns = logs.shape[-2:]
+    support = log_support(logs.flatten(0, 1).float().exp())
+    at = torch.nan_to_num(target).flatten(0, 1).float()
+    low = at.floor()
+    axis = torch.arange(-reach, reach + 2, device=logs.device)
+    x, y = ((low[:, k, None].long() + axis).clamp(0, n - 1) for k, n in ((0, columns), (1, rows)))
+    cells = (y[:, :, None] * columns + x[:, None, :]).flatten(1)
+    near = support.flatten(1).gather(1, cells).view(-1, len(axis), len(axis))
+    u, v = ((at - low)[:, k, None, None] for k in (0, 1))
+    across = near[:, :, :-1] * (1 - u) + near[:, :, 1:] * u
+    found = across[:, :-1] * (1 - v) + across[:, 1:] * v
+    each = found.flatten(1).view(*known.shape, -1) * known[..., None]
+    together = (independent * each.sum(1)).log_softmax(-1)
+    away = (axis[:-1, None].square() + axis[None, :-1].square()).flatten() / (2 * FINE_SPREAD**2)
+    weights = weight * known.any(1)
+    return -((together - away).logsumexp(-1) * weights).sum() / weights.sum().clamp_min(1)
 
 
 def _known(target: Tensor, share: Tensor, index: Tensor, here: Tensor, there: Tensor, reach: int) -> Tensor:
@@ -146,14 +196,29 @@ def coarse_window_loss(
 
 
 def fine_loss(network: TarNetwork, encoded: Encoded, batch: Batch, half: int, radius: int) -> Loss:
-    """Correlation of windows on the fine features of the pairs that are encoded: the first ones of the batch."""
+    """Correlation of windows on the fine features of the pairs that are encoded: the first ones of the batch.
+
+    Each window by itself, and all windows of a pair together.
+    """
     maps, mask = network.fine(encoded)
     optical, sar = zip(maps.chunk(2), mask.chunk(2))
     count = len(optical[0])
     centres = (batch.fine[:count].long(), batch.start[:count].long())
     surfaces = correlate_windows(optical, sar, centres, half, radius)
     weight = (batch.weight[:count] >= SUB_PIXEL_WEIGHT).float()
-    return window_loss(surfaces, batch.shift[:count], weight, network.sharpness, FINE_SPREAD, FINE_RIGHT)
+    shift = batch.shift[:count]
+    each = window_loss(surfaces, shift, weight, network.sharpness, FINE_SPREAD, FINE_RIGHT)
+    logs = window_logs(surfaces, network.sharpness).view(*shift.shape[:2], 2 * radius + 1, 2 * radius + 1)
+    known = _seen(surfaces[1], shift.flatten(0, 1), radius - JOINT_FINE - 1).view(shift.shape[:2])
+    together = joint_loss(logs, shift + radius, known, weight, JOINT_FINE, INDEPENDENT_FINE)
+    return Loss(each.value + JOINT_WEIGHT * together, each.right)
+
+
+def window_logs(surfaces: tuple[Tensor, Tensor], sharpness: Tensor) -> Tensor:
+    """Logarithms of the softmax over shifts (N, side²); see `window_loss`."""
+    surface, share = surfaces
+    logits = sharpness.exp().clamp_max(MOST_SHARP) * surface.masked_fill(share < MIN_SHARE, -1.0).flatten(1)
+    return logits.log_softmax(-1)
 
 
 def window_loss(
@@ -167,20 +232,29 @@ def window_loss(
     """
     surface, share = surfaces
     radius = surface.shape[-1] // 2
-    logits = sharpness.exp().clamp_max(MOST_SHARP) * surface.masked_fill(share < MIN_SHARE, -1.0).flatten(1)
+    logs = window_logs(surfaces, sharpness)
     flat = shift.reshape(-1, 2)
-    known = torch.isfinite(flat).all(-1) & (flat.abs().amax(-1) <= radius - 1)
+    known = _seen(share, flat, radius - 1)
     flat = torch.nan_to_num(flat)
-    at = (flat.round().long() + radius).clamp(0, 2 * radius)
-    known &= share[torch.arange(len(flat), device=flat.device), at[:, 1], at[:, 0]] > MIN_SHARE
     weights = known * weight.repeat_interleave(shift.shape[1])
-    loss = -(_gaussian(flat, radius, spread) * logits.log_softmax(-1)).sum(-1)
-    best = logits.argmax(-1)
+    loss = -(_gaussian(flat, radius, spread) * logs).sum(-1)
+    best = logs.argmax(-1)
     side = 2 * radius + 1
     found = torch.stack([best % side, best // side], -1) - radius
     near = (found - flat).norm(dim=-1) <= right
     value = (loss * weights).sum() / weights.sum().clamp_min(1)
     return Loss(value, (near & known).sum() / known.sum().clamp_min(1))
+
+
+def _seen(share: Tensor, shift: Tensor, reach: int) -> Tensor:
+    """(N,) which windows have a known true shift (N, 2) of at most `reach` cells, and valid pixels there.
+
+    share: valid share of every shift (N, side, side).
+    """
+    radius = share.shape[-1] // 2
+    known = torch.isfinite(shift).all(-1) & (torch.nan_to_num(shift).abs().amax(-1) <= reach)
+    at = (torch.nan_to_num(shift).round().long() + radius).clamp(0, 2 * radius)
+    return known & (share[torch.arange(len(shift), device=shift.device), at[:, 1], at[:, 0]] > MIN_SHARE)
 
 
 def _gaussian(centre: Tensor, radius: int, spread: float) -> Tensor:

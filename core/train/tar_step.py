@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,9 +21,9 @@ from .log import FIGURES
 from .tar_config import TarTraining
 from .tar_losses import Loss, coarse_loss, coarse_window_loss, fine_loss, text_loss
 
-FINE_HALVES = (6, 12)
+FINE_HALVES = (8, 18)
 """Half sides of the fine windows, fine cells, in turn: matching uses small and large ones."""
-FINE_RADIUS = 8
+FINE_RADIUS = 10
 COARSE_WINDOWS = 12
 """Windows per pair for the coarse window loss."""
 MOST_LOST = 50
@@ -94,7 +95,7 @@ class Learner:
             group["lr"] = settings.rate_at(state.step)
         self.network.train()
         statistics = [buffer.clone() for buffer in self.network.buffers()]
-        losses = self._losses(batch, state.step % len(FINE_HALVES), state.step)
+        losses = self._losses(batch, state.step % len(FINE_HALVES), state.step, self._text_now())
         state.optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(losses.total(settings)).backward()
         self._scaler.unscale_(state.optimiser)
@@ -118,17 +119,23 @@ class Learner:
         self.network.eval()
         try:
             with torch.no_grad():
-                rows = [self._losses(b, 1, k).figures() for k, b in enumerate(batches)]
+                text = self.text if self.state.step >= self.settings.text_from else None
+                rows = [self._losses(b, 1, k, text).figures() for k, b in enumerate(batches)]
         finally:
             self.network.load_state_dict(kept)
         means = torch.stack(rows).mean(0).tolist()
         return dict(zip(FIGURES, means))
 
-    def _losses(self, batch: Batch, window: int, seed: int) -> Losses:
+    def _text_now(self) -> TextFeatures | None:
+        """The text features, if they take part in the present step."""
+        settings, step = self.settings, self.state.step
+        drawn = np.random.default_rng((settings.seed, step, 1)).random()
+        return self.text if step >= settings.text_from and drawn >= settings.text_left_out else None
+
+    def _losses(self, batch: Batch, window: int, seed: int, text: TextFeatures | None) -> Losses:
         """window: which of `FINE_HALVES`; seed: of the coarse windows that are drawn."""
         batch = batch.to(self.device)
         random = torch.Generator().manual_seed((self.settings.seed << 32) + seed)
-        text = self.text if self.state.step >= self.settings.text_from else None
         layers = (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
         images = [layer.contiguous(memory_format=self.layout) for layer in layers]
         with self._autocast():

@@ -2,7 +2,7 @@
 
 Two logistic models. Their weights belong to the network's and are stored in the same file; `sarto train calibrate`
 fits them on training pairs and on the same pairs shuffled between places. A file without them gives no evidence,
-so that nothing is trusted.
+so that nothing is trusted. Beside them stand the limits from which the search for a pose may end early.
 """
 
 from __future__ import annotations
@@ -18,14 +18,27 @@ EVIDENCE_SPAN = 6.0
 """Limit of the evidence's log-odds as an input to the confidence."""
 
 
+NEVER = 1e6
+"""A limit that nothing reaches."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What wrong poses do not reach: the score of a hypothesis in the first pass, the gain of the second pass."""
+
+    score: float = NEVER
+    gain: float = NEVER
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Weights of both models by the names of their features, and their offsets."""
+    """Weights of both models by the names of their features, and their offsets; `Limits`."""
 
     evidence: dict[str, float] = field(default_factory=dict)
     evidence_offset: float = -EVIDENCE_SPAN
     confidence: dict[str, float] = field(default_factory=dict)
     confidence_offset: float = -EVIDENCE_SPAN
+    limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -33,7 +46,8 @@ class Calibration:
     @staticmethod
     def from_json(values: dict[str, Any]) -> Calibration:
         """The reverse of `to_json`. Raises TypeError for unknown fields."""
-        return Calibration(**values)
+        limits = Limits(**values.get("limits", {}))
+        return Calibration(**{**values, "limits": limits})
 
     def log_odds(self, features: dict[str, float]) -> float:
         """Of the pose's being real. features: see `matcher`; those without a weight do not count."""

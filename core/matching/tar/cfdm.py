@@ -23,17 +23,24 @@ MOST_SHARP = 60.0
 
 
 class CoarseHead(nn.Module):
-    """1/8 features to match from the enhanced 1/16 ones and the 1/8 ones."""
+    """1/8 features to match from the enhanced 1/16 ones, the 1/8 ones and what text says of each place."""
 
     def __init__(self, config: TarConfig) -> None:
         super().__init__()
         self.above = nn.Conv2d(config.widths[2], config.coarse, 1)
         self.beside = nn.Conv2d(config.widths[1], config.coarse, 1)
+        self.said: nn.Conv2d | None = None
+        if config.text:
+            self.said = nn.Conv2d(config.widths[2], config.coarse, 1, bias=False)
+            nn.init.zeros_(self.said.weight)
         self.smooth = _smooth(config.coarse)
 
-    def forward(self, sixteenth: Tensor, eighth: Tensor) -> Tensor:
-        """(B, coarse, rows / 8, columns / 8)."""
-        smoothed: Tensor = self.smooth(_doubled(self.above(sixteenth)) + self.beside(eighth))
+    def forward(self, sixteenth: Tensor, eighth: Tensor, said: Tensor | None) -> Tensor:
+        """(B, coarse, rows / 8, columns / 8). said: what text answered at 1/16, or None."""
+        high = self.above(sixteenth)
+        if self.said is not None and said is not None:
+            high = high + self.said(said)
+        smoothed: Tensor = self.smooth(_doubled(high) + self.beside(eighth))
         return smoothed
 
 

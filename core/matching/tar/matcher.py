@@ -16,6 +16,7 @@ from ..placing import Placing
 from ..prompts import load_library, parse_scenes
 from ..protocol import MatchTask
 from ..robust import MIN_POINTS, fit_pose
+from .calibration import Limits
 from .cfdm import FINE_CELL
 from .cover import cover_map
 from .pose import Hypothesis, find_poses
@@ -25,9 +26,13 @@ from .views import Model
 from .weights import load_model
 
 TRIED = 3
-"""Poses of the first pass that the second pass tries on small images, where it costs little."""
-LIKELY = 0.25
-"""Poses with less than this share of the best one's score are not tried."""
+"""Poses of the first pass that are looked at more closely on large scenes."""
+MOST_TRIED = 8
+"""Poses of the first pass that the second pass tries on small images."""
+LIKELY = 0.1
+"""Where the best one is beyond doubt, poses with less than this share of its score are not tried."""
+RIVAL = 0.3
+"""Poses with this share of the best one's score are tried even after a convincing one: they may be its equals."""
 DISTANCE = 0.03
 """Share of the image's longer side within which two poses are the same."""
 UNIT_AREA = 192.0**2
@@ -39,19 +44,25 @@ class Parts:
     """What takes part; anything but the defaults is for ablations.
 
     text: "full", "none", or "shuffled" = the features of other words. second: tiles are matched more than once.
-    rescue: candidates of the structural pose search are tested as well.
+    rescue: candidates of the structural pose search are tested as well. limits: from which the search for a pose
+    ends early, None = those of the weights' calibration.
     """
 
     text: str = "full"
     second: bool = True
     rescue: bool = True
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A result and what it was judged by: figures of the pose, and of each tie point (N,)."""
+    """A result and what it was judged by: figures of the pose, and of each tie point (N,).
+
+    most: the highest score and gain of any pose that was tried.
+    """
 
     result: MatchResult
+    most: Limits
     evidence: dict[str, float]
     ties: dict[str, Floats]
 
@@ -82,41 +93,55 @@ class TarMatcher:
 
 
 def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> Examined:
-    hypotheses = find_poses(task, model, reporter, parts.rescue)
-    likely = _likely(task, model, hypotheses, reporter)
-    outcomes = [second_pass(task, model, h, reporter, parts.second) for h in likely]
+    limits = parts.limits or model.calibration.limits
+    hypotheses = find_poses(task, model, reporter, parts.rescue, limits.score)
+    if max(task.reference.shape) > TILE:
+        return _match_large(task, model, parts, hypotheses, reporter)
+    best = hypotheses[0].score
+    tried = [h for h in hypotheses[:MOST_TRIED] if best < limits.score or h.score >= LIKELY * best]
+    outcomes: list[Outcome] = []
+    for hypothesis in tried:
+        found = max((o.gain for o in outcomes), default=0.0)
+        if parts.second and found >= limits.gain and hypothesis.score < RIVAL * best:
+            break
+        outcomes.append(second_pass(task, model, hypothesis, reporter, parts.second))
     outcomes.sort(key=lambda o: -o.gain)
-    if parts.second and max(task.reference.shape) <= TILE:
-        outcomes[0] = finish(task, model, outcomes[0], reporter)
-    return _conclude(task, model, hypotheses, outcomes, reporter)
+    gains = [(o.pose, o.gain) for o in outcomes]
+    first = outcomes[0]
+    if parts.second:
+        first = finish(task, model, first, reporter)
+    return _conclude(task, model, hypotheses, first, gains, reporter)
 
 
-def _likely(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter) -> list[Hypothesis]:
-    """The hypotheses for the second pass: several on small images; the best at first sight on large ones.
+def _match_large(
+    task: MatchTask, model: Model, parts: Parts, hypotheses: list[Hypothesis], reporter: Reporter
+) -> Examined:
+    """Only the pose that looks best at first sight goes through the second pass: it takes long.
 
     The structural search's first is always among those looked at: on a coarse overview it may see what the network
     does not.
     """
     tried = hypotheses[:TRIED]
-    if max(task.reference.shape) <= TILE:
-        return [h for h in tried if h.score >= LIKELY * tried[0].score]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
-    return [max(tried, key=lambda h: preview(task, model, h, reporter))]
+    seen = sorted(((preview(task, model, h, reporter), h) for h in tried), key=lambda one: -one[0])
+    outcome = second_pass(task, model, seen[0][1], reporter, parts.second)
+    return _conclude(task, model, hypotheses, outcome, [(h.pose, gain) for gain, h in seen], reporter)
 
 
 def _conclude(
     task: MatchTask,
     model: Model,
     hypotheses: list[Hypothesis],
-    outcomes: list[Outcome],
+    best: Outcome,
+    gains: list[tuple[Floats, float]],
     reporter: Reporter,
 ) -> Examined:
-    best = outcomes[0]
+    """gains: poses that were compared, all in the same way, with their gains; the best first."""
     ties, agreed, pose = best.ties, best.agreed, best.pose
     if agreed.sum() >= MIN_POINTS:
         pose = fit_pose(ties.reference[agreed], ties.moving[agreed], np.clip(ties.value[agreed], 0.05, 1.0))
     overlap = Placing(task.reference, task.moving, pose, 1, 1.0).overlap_share
-    evidence = evidence_features(task, hypotheses, outcomes, overlap)
+    evidence = evidence_features(task, best, gains, overlap)
     log_odds = model.calibration.log_odds(evidence)
     features = tie_features(ties, pose)
     confidence = model.calibration.tie_confidence(features, log_odds) if len(ties) else np.zeros(0)
@@ -124,6 +149,7 @@ def _conclude(
     steps = {
         "pose from": best.hypothesis.source,
         "hypotheses": len(hypotheses),
+        "poses tried": len(gains),
         "places": best.tried,
         "overlap of the images": round(overlap, 4),
         "evidence from": {name: round(value, 4) for name, value in evidence.items()},
@@ -133,22 +159,24 @@ def _conclude(
     points = TiePoints(ties.reference, ties.moving, confidence, ties.round_trip)
     probability = 1 / (1 + math.exp(-log_odds))
     result = MatchResult(points, agreed, pose, probability, best.tried, reach, steps, cover)
-    return Examined(result, evidence, features)
+    most = Limits(max(h.score for h in hypotheses), max(gain for _, gain in gains))
+    return Examined(result, most, evidence, features)
 
 
 def evidence_features(
-    task: MatchTask, hypotheses: list[Hypothesis], outcomes: list[Outcome], overlap: float
+    task: MatchTask, best: Outcome, gains: list[tuple[Floats, float]], overlap: float
 ) -> dict[str, float]:
-    """What speaks for the best outcome, for `Calibration.log_odds`.
+    """What speaks for the best outcome, for `Calibration.log_odds`. gains: see `_conclude`.
 
-    gain: support of all places. coarse: support of the coarse cells. lead: gain over the best other pose's.
+    gain: support of all places. coarse: support of the coarse cells. lead: gain over the best other pose's that
+    was tried, over chance where none was.
     agreement: share of places on the pose. room: logarithm of the overlap in units of the chips calibrated on.
     tried: logarithm of the rotations, scales and shifts searched.
     """
-    best = outcomes[0]
     tolerance = DISTANCE * max(task.reference.shape)
+    pose, most = gains[0]
     others = [
-        o.gain for o in outcomes[1:] if affine.grid_distance(o.pose, best.pose, task.reference.shape) > tolerance
+        gain for other, gain in gains[1:] if affine.grid_distance(other, pose, task.reference.shape) > tolerance
     ]
     search = task.search
     turns = 1 + search.rotation_deg / 5 * 2
@@ -157,7 +185,7 @@ def evidence_features(
     return {
         "gain": best.gain,
         "coarse": best.hypothesis.score,
-        "lead": best.gain - max(others, default=0.0),
+        "lead": most - max(others, default=0.0),
         "agreement": best.agreement,
         "room": math.log(max(overlap, 1e-3) * min(task.reference.size, 16 * UNIT_AREA) / UNIT_AREA),
         "tried": math.log(turns * scales * shifts),

@@ -39,6 +39,11 @@ def normalise(values: Tensor, valid: Tensor) -> Tensor:
     return torch.cat([centred / (deviation + 1e-3), valid], dim=1)
 
 
+def like(single: Tensor, count: int) -> Tensor:
+    """One image (1, …) as `count` of them, or as many as there are."""
+    return single.expand(count, *single.shape[1:])
+
+
 class _Block(nn.Module):
     """Two 3 × 3 convolutions with a shortcut."""
 
@@ -79,8 +84,14 @@ class Encoder(nn.Module):
         )
 
     def forward(self, optical: Tensor, sar: Tensor) -> Pyramid:
-        """Features of optical images (B, 2, H, W) followed by those of as many SAR images of the same size."""
+        """Features of optical images (B, 2, H, W) followed by those of as many SAR images of the same size.
+
+        A single optical image stands for B: it is encoded once.
+        """
         half = torch.cat([self.optical_stem(optical), self.sar_stem(sar)])
         quarter = self.trunk[0](half)
         eighth = self.trunk[1](quarter)
-        return Pyramid(half, quarter, eighth, self.trunk[2](eighth))
+        levels = Pyramid(half, quarter, eighth, self.trunk[2](eighth))
+        if len(optical) == len(sar):
+            return levels
+        return Pyramid(*(torch.cat([like(level[:1], len(sar)), level[1:]]) for level in levels))

@@ -12,8 +12,11 @@ from ..structural.maps import structure_maps
 from .attention import PairAttention
 from .cfdm import COARSE_CELL, FINE_CELL, CoarseHead, CoarseMatcher, FineHead
 from .config import TarConfig
-from .msfl import Encoder, Pyramid, normalise
+from .msfl import Encoder, Pyramid, like, normalise
 from .tafe import Attended, TextEnhancement, TextFeatures
+
+EDGE_MAPS = 3
+"""Channels of the edge maps beside the learned fine features."""
 
 
 class Encoded(NamedTuple):
@@ -42,7 +45,11 @@ class Encoded(NamedTuple):
 
 
 class TarNetwork(nn.Module):
-    """See the module. `sharpness` is the factor on fine correlations before their softmax (its logarithm)."""
+    """See the module.
+
+    sharpness: logarithm of the factor on fine correlations before their softmax. edges: what the fine features and
+    edge maps share the energy by, before the sigmoid.
+    """
 
     def __init__(self, config: TarConfig) -> None:
         super().__init__()
@@ -54,37 +61,40 @@ class TarNetwork(nn.Module):
         self.fine_head = FineHead(config)
         self.coarse_matcher = CoarseMatcher(config)
         self.sharpness = nn.Parameter(torch.tensor(2.5))
+        self.edges = nn.Parameter(torch.tensor(0.0))
 
     def encode(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, text: TextFeatures | None
     ) -> Encoded:
         """Images and validity, each (B, 1, H, W) with sides that are multiples of 16; grey values 0…255.
 
-        text: None leaves TAFE out (for ablation, or where the network has none).
+        A single optical image (1, 1, H, W) stands for B. text: None leaves TAFE out (for ablation, or where the
+        network has none).
         """
         pyramid = self.encoder(normalise(optical, optical_valid), normalise(sar, sar_valid))
         high, attended = pyramid.sixteenth, None
         if self.text is not None and text is not None:
             attended = self.text(high, text)
             high = attended.enhanced
-        coarse = self.coarse_head(self.attention(high), pyramid.eighth)
-        valid = torch.cat([optical_valid, sar_valid])
-        values = torch.cat([optical, sar])
+        said = None if attended is None else attended.said
+        coarse = self.coarse_head(self.attention(high), pyramid.eighth, said)
+        valid = torch.cat([like(optical_valid, len(sar)), sar_valid])
+        values = torch.cat([like(optical, len(sar)), sar])
         return Encoded(coarse, functional.avg_pool2d(valid, COARSE_CELL), pyramid, valid, values, attended)
 
-    def fine(self, encoded: Encoded, structure: float = 0.0) -> tuple[Tensor, Tensor]:
+    def fine(self, encoded: Encoded, edges_share: float | None = None) -> tuple[Tensor, Tensor]:
         """Features to localise with (2B, channels, H / 2, W / 2), zero where invalid; mask (2B, H / 2, W / 2).
 
-        structure: share of the energy that edge maps as `structural` uses them get beside the learned features.
+        Beside the learned features lie the edge maps that `structural` uses: they were trained to say what edges
+        do not. edges_share: of the energy, 0…1; None = what the network learned.
         """
         features = self.fine_head(encoded.coarse, encoded.pyramid.quarter, encoded.pyramid.half).float()
         mask = (functional.avg_pool2d(encoded.valid, FINE_CELL) > 0.99).float()
-        learned = _levelled(features * mask, mask)
-        if structure == 0:
-            return learned, mask[:, 0]
         edges, _ = structure_maps(encoded.values.float(), encoded.valid.float())
-        edges = _levelled(functional.avg_pool2d(edges, FINE_CELL) * mask, mask)
-        return torch.cat([learned * (1 - structure) ** 0.5, edges * structure**0.5], dim=1), mask[:, 0]
+        edges = functional.avg_pool2d(edges, FINE_CELL)
+        share = torch.sigmoid(self.edges) if edges_share is None else self.edges.new_tensor(edges_share)
+        learned, drawn = _levelled(features * mask, mask), _levelled(edges * mask, mask)
+        return torch.cat([learned * torch.sqrt(1 - share), drawn * torch.sqrt(share)], dim=1), mask[:, 0]
 
 
 def _levelled(features: Tensor, mask: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """The first pass: the global pose from an overview.
 
-Two sources of hypotheses, both tested by the network: a grid of rotations and scales about the middle (the coarse
-matching finds the shift by itself and tolerates what lies between grid points), and the best candidates of the
-structural pose search. Each hypothesis lays the SAR image on the optical one; the coarse matches of the two are
-counted that agree on one transform. What most matches agree on wins; the record says which source it came from.
+Two sources of hypotheses, tested by the network until one is beyond doubt: the best candidates of the
+structural pose search, and a grid of rotations and scales about the middle (the coarse matching finds the shift
+by itself and tolerates what lies between grid points). Each hypothesis lays the SAR image on the optical one;
+the coarse matches of the two are counted that agree on one transform. What most matches agree on wins; the
+record says which source it came from.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ...contract import Floats, Reporter, SearchRange
 from ...geometry import affine
 from ..protocol import MatchTask
 from ..structural.pose import search_pose
+from .calibration import NEVER
 from .coarse import agree, coarse_matches
 from .views import Model, TileView, encode_views, padded
 
@@ -28,6 +30,8 @@ ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 """Poses may leave the search range by so much: the range is the user's guess."""
 SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
+FIRST = 6
+"""Structural candidates that are tested first; if one is beyond doubt, the search ends with them."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class Hypothesis:
     score: float = 0.0
 
 
-def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool = True) -> list[Hypothesis]:
-    """Poses from the best down. rescue: False leaves the structural candidates out.
+def find_poses(
+    task: MatchTask, model: Model, reporter: Reporter, rescue: bool = True, beyond_doubt: float = NEVER
+) -> list[Hypothesis]:
+    """Poses from the best down. rescue: False leaves the structural candidates out; beyond_doubt: score.
 
     Raises NoMatchError where the images never overlap.
     """
@@ -52,13 +58,15 @@ def find_poses(task: MatchTask, model: Model, reporter: Reporter, rescue: bool =
         found = search_pose(task, model.device, reporter, 4 * SCREENED)
         poses = [*found.poses, *found.candidates[:SCREENED]]
         candidates = [Hypothesis(p.transform, "structural search") for p in poses]
-    hypotheses = [*_grid(task), *candidates]
     reporter.progress("Searching the position", 0.3)
-    tested = score_hypotheses(task, model, hypotheses, reporter)
+    tested = score_hypotheses(task, model, candidates[:FIRST], reporter)
+    sure = bool(tested) and tested[0].score >= beyond_doubt
+    if not sure:
+        tested += score_hypotheses(task, model, [*_grid(task), *candidates[FIRST:]], reporter)
     if not tested:
         return candidates[:1] or _grid(task)[:1]
     reporter.progress("Searching the position", 0.7)
-    again = score_hypotheses(task, model, distinct(tested, task)[:VERIFIED], reporter)
+    again = score_hypotheses(task, model, distinct(tested, task)[: 1 if sure else VERIFIED], reporter)
     return distinct([*again, *tested, *candidates[:1]], task)
 
 

@@ -26,6 +26,9 @@ WIDE = (24, 10)
 CLOSE = (18, 6)
 FINAL = (12, 6)
 """Half side of a window and search radius in fine cells: from the overview's pose, later, and at the end."""
+EDGES = 0.9
+"""Share of edge maps in the last look. Learned features find the place where edges alone mislead; edges measure
+it: published pairs are aligned to about a pixel, and features learned from them are no sharper than that."""
 MAX_ROUND_TRIP = 2.0
 MOST_TILES, GUIDE_TILES = 120, 16
 """Tiles on the last level, and on those before, which only guide it."""
@@ -64,11 +67,21 @@ def second_pass(
         factors = [1.0, 1.0]
     if not again:
         factors = factors[-1:]
-    plans = [Plan(f, *(WIDE if k == 0 else CLOSE), k == len(factors) - 1) for k, f in enumerate(factors)]
+    last_level = len(factors) - 1
+    final = longest > TILE or not again  # else `finish` follows
+    plans = [
+        Plan(
+            f,
+            *(WIDE if k == 0 else CLOSE),
+            final and k == last_level,
+            EDGES if final and k == last_level else None,
+        )
+        for k, f in enumerate(factors)
+    ]
     for number, plan in enumerate(plans):
-        last = number == len(plans) - 1
+        last = number == last_level
         found = _level(task, model, pose, plan, last, reporter)
-        field, gain = vote(found.reference, found.logs, number > 0 and longest > TILE, task.options.seed)
+        field, gain = _vote(found, number > 0 and longest > TILE, task)
         pose = within_range(affine.compose(pose, _moved(field, FINE_CELL * plan.factor)), task)
     return _outcome(task, hypothesis, pose, found, gain, plan)
 
@@ -77,16 +90,23 @@ def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Rep
     """The gain of a hypothesis on the first level alone: tells which one to go on with on a large scene."""
     plan = Plan(level_factors(max(task.reference.shape))[0], *WIDE, False)
     found = _level(task, model, hypothesis.pose, plan, False, reporter)
-    return vote(found.reference, found.logs, False, task.options.seed)[1] if len(found) else 0.0
+    return _vote(found, False, task)[1]
 
 
 def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
     """Once more from the pose found, with smaller windows, which tell more places apart; for small images."""
-    plan = Plan(1.0, *FINAL, True)
+    plan = Plan(1.0, *FINAL, True, EDGES)
     found = _level(task, model, outcome.pose, plan, True, reporter)
-    field, _ = vote(found.reference, found.logs, False, task.options.seed)
+    field, _ = _vote(found, False, task)
     pose = within_range(affine.compose(outcome.pose, _moved(field, FINE_CELL)), task)
     return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
+
+
+def _vote(found: Ties, affine_model: bool, task: MatchTask) -> tuple[Floats, float]:
+    """See `vote`; no place, no shift and no gain."""
+    if not len(found):
+        return np.zeros((2, 3)), 0.0
+    return vote(found.reference, found.logs, affine_model, task.options.seed)
 
 
 def _outcome(

@@ -13,15 +13,12 @@ from ...contract import Flags, Floats, Pixels, Points, Reporter
 from ...geometry import affine
 from .cfdm import FINE_CELL, MOST_SHARP
 from .refine import Refined, correlation_volume, refine
-from .views import Model, TileView, encode_views, padded
+from .views import Model, TileView, encode_views, fine, padded
 
 TILE = 256
 """Side of a tile in its own pixels."""
 MARGIN = 32
 """Tile pixels by which neighbouring tiles overlap: windows need surroundings."""
-STRUCTURE = 0.7
-"""Share of edge maps in what is correlated on the finest level: learned features and edges err on different pairs
-(docs/benchmarks.md)."""
 STRIDE = 4
 """Fine cells between places that are matched."""
 
@@ -64,13 +61,14 @@ class Plan:
     """How tiles are matched.
 
     factor: full pixels per tile pixel; half, radius: half side of a window and search radius in fine cells;
-    there_and_back: whether matches are checked by matching back.
+    there_and_back: whether matches are checked by matching back. edges: share of edge maps, see `TarNetwork.fine`.
     """
 
     factor: float
     half: int
     radius: int
     there_and_back: bool
+    edges: float | None = None
 
 
 def match_tiles(
@@ -90,7 +88,7 @@ def match_tiles(
     ]
     parts = []
     for chosen, encoded in encode_views(model, reference, moving, views, size, reporter):
-        maps, mask = model.network.fine(encoded, STRUCTURE)
+        maps, mask = fine(model, encoded, plan.edges)
         parts.append(_match(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
     return Ties.join(parts)

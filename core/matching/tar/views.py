@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,17 +68,31 @@ def encode_views(
     for start in range(0, len(views), step):
         reporter.check()
         chosen = slice(start, min(start + step, len(views)))
-        optical = _tensors([imaging.patch(reference, v.lattice, size) for v in views[chosen]], model.device)
+        lattices = [v.lattice for v in views[chosen]]
+        if all(np.array_equal(lattice, lattices[0]) for lattice in lattices):
+            lattices = lattices[:1]  # poses tried on one place: it is encoded once
+        optical = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
         sar = _tensors([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
         yield chosen, encode(model, optical, sar)
 
 
 def encode(model: Model, optical: tuple[Tensor, Tensor], sar: tuple[Tensor, Tensor]) -> Encoded:
-    """Encode pairs of (values, validity), each (B, 1, rows, columns)."""
+    """Encode pairs of (values, validity), each (B, 1, rows, columns); a single optical one stands for B."""
+    with _arithmetic(model):
+        return model.network.encode(*optical, *sar, model.text)
+
+
+def fine(model: Model, encoded: Encoded, edges_share: float | None) -> tuple[Tensor, Tensor]:
+    """See `TarNetwork.fine`."""
+    with _arithmetic(model):
+        return model.network.fine(encoded, edges_share)
+
+
+def _arithmetic(model: Model) -> AbstractContextManager[object]:
+    """Half precision on CUDA, where it is fast."""
     if model.device.type != "cuda":
-        return model.network.encode(*optical, *sar, model.text)
-    with torch.autocast("cuda", dtype=torch.float16):
-        return model.network.encode(*optical, *sar, model.text)
+        return nullcontext()
+    return torch.autocast("cuda", dtype=torch.float16)
 
 
 def _tensors(layers: list[imaging.Layer], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from ...contract import Floats, Points
 
 FLOOR = 0.01
 """Added to probabilities before their logarithm: no single place may rule a pose out."""
-TRIES, ROUNDS, SHRINK = 64, 20, 0.8
+TRIES, ROUNDS, SHRINK = 48, 16, 0.75
 """Random search: candidates per round, rounds, and how the step shrinks from one to the next."""
 FIRST_STEP = 1.5
 """Cells by which the first candidates differ, at the border of the image."""

@@ -24,7 +24,7 @@ from .network import TarNetwork
 from .tafe import TextFeatures
 from .views import Model
 
-FORMAT, VERSION = "sarto-tar", "1"
+FORMAT, VERSION = "sarto-tar", "2"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
 CARD_SUFFIX = ".json"
 """The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of
@@ -134,7 +134,10 @@ def read_weights(path: Path) -> WeightsFile:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-                raise EngineError(f"'{path}' holds no weights of TAR that this version reads.", _WAY_OUT)
+                raise EngineError(
+                    f"'{path}' holds no weights of TAR that this version reads.",
+                    "Export them anew from a run of this version (sarto train export), or install Sarto anew.",
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = TarConfig.from_json(json.loads(metadata["config"]))
         calibration = Calibration.from_json(json.loads(metadata.get("calibration", "{}")))

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sarto.core.contract import Cancelled, EngineError, InputError, Reporter
+from sarto.core.matching.tar.calibration import Limits
 from sarto.core.train import calibrate as calibrating
-from sarto.core.train.calibrate import Shown, calibrate, fit, logistic_fit
+from sarto.core.train.calibrate import GAIN_MARGIN, SCORE_MARGIN, Shown, calibrate, fit, logistic_fit
 from sarto.core.train.export import export, put_calibration
 
 
@@ -29,7 +30,8 @@ def _shown(count: int = 200) -> list[Shown]:
         real = k % 2 == 0
         evidence = {"score": float(random.normal(2.0 if real else -2.0))}
         value = random.normal(size=20)
-        found.append(Shown(evidence, real, {"value": value}, (value > 0) & real))
+        most = Limits(0.001 * k, 1.0 + 0.001 * k)
+        found.append(Shown(evidence, real, {"value": value}, (value > 0) & real, most))
     return found
 
 
@@ -68,7 +70,9 @@ def test_progress_and_cancel(weights: Path, manifest: Path, monkeypatch) -> None
     monkeypatch.setattr(calibrating, "ProcessPoolExecutor", _Pool)
     seen: list[float] = []
     calibration, record = calibrate(weights, manifest, 4, 0, 1, Reporter(lambda stage, share: seen.append(share)))
-    assert (record["registrations"], len(seen), seen[-1]) == (8, 8, 1.0)
+    assert (record["registrations"], len(seen), seen[-1]) == (8, 4 + 8, 1.0)
+    assert calibration.limits.score == pytest.approx(SCORE_MARGIN * 0.003, rel=1e-2)
+    assert calibration.limits.gain == pytest.approx(GAIN_MARGIN * 1.003, rel=1e-3)
     assert put_calibration(weights, calibration, record)["calibration"] == record
     with pytest.raises(Cancelled):
         calibrate(weights, manifest, 4, 0, 1, Reporter(is_cancelled=lambda: True))

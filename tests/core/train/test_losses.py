@@ -10,11 +10,13 @@ import torch
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.train.batches import Batch, Recipe
 from sarto.core.train.tar_losses import (
+    _clear,
     bilinear_cells,
     coarse_loss,
     coarse_window_loss,
     cut_windows,
     fine_loss,
+    joint_loss,
     text_loss,
     window_loss,
     within,
@@ -103,6 +105,85 @@ def test_a_peak_at_the_true_shift_costs_least() -> None:
         costs[dx] = float(loss.value)
         assert float(loss.right) == (dx == 2)
     assert costs[2] < 0.5 < costs[-2]
+
+
+def _joint(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+    """The joint loss of one pair: logits (K, rows, columns), target (K, 2)."""
+    logs = logits.flatten(1).log_softmax(-1).view_as(logits)[None]
+    taken = torch.ones(1, len(target), dtype=torch.bool) if known is None else known
+    return joint_loss(logs, target[None], taken, torch.ones(1), 3, 1.0)
+
+
+PLACES = torch.tensor([[4.0, 5.0], [6.0, 5.0], [5.0, 6.0]]).repeat(8, 1)
+
+
+def _votes(strength: float, wrong: float = 0.0) -> torch.Tensor:
+    """Places that vote for the truth, but every third one for a place beside it, so strongly."""
+    logits = torch.zeros(24, 11, 13)
+    for k, (x, y) in enumerate(PLACES.long().tolist()):
+        logits[k, y, x] = strength
+        if wrong and k % 3 == 0:
+            logits[k, y, x], logits[k, y - 1, x + 2] = 0.0, wrong
+    return logits
+
+
+def test_places_that_agree_on_the_truth_cost_less_the_surer_they_are() -> None:
+    costs = [float(_joint(_votes(strength), PLACES)) for strength in (0.0, 1.0, 3.0, 6.0, 20.0)]
+    assert all(later < earlier + 1e-3 for earlier, later in zip(costs, costs[1:]))
+    assert costs[-1] < 0.5 * costs[0]
+
+
+def test_places_that_vote_for_elsewhere_cost_more_the_surer_they_are() -> None:
+    costs = [float(_joint(_votes(2.0, wrong), PLACES)) for wrong in (1.0, 4.0, 8.0)]
+    assert costs == sorted(costs)
+
+
+def test_true_positions_between_cells_are_met_exactly() -> None:
+    """What a place says is a bump around its true position, wherever that lies: the loss is the same."""
+    y, x = torch.meshgrid(torch.arange(11.0), torch.arange(13.0), indexing="ij")
+    costs = []
+    for part in ((0.0, 0.0), (0.5, 0.0), (0.25, 0.75)):
+        target = torch.tensor([[6.0, 5.0]]) + torch.tensor(part)
+        bump = -((x - target[0, 0]) ** 2 + (y - target[0, 1]) ** 2) / 8
+        costs.append(float(_joint(bump[None], target)))
+    assert costs[1] == pytest.approx(costs[0], abs=0.02)
+    assert costs[2] == pytest.approx(costs[0], abs=0.02)
+    moved = float(_joint(bump[None], target + 1.0))
+    assert moved > costs[2] + 0.05
+
+
+def test_only_known_places_learn_from_what_all_say() -> None:
+    known = torch.ones(1, 24, dtype=torch.bool)
+    known[0, ::2] = False
+    logits = _votes(2.0, 3.0).requires_grad_()
+    _joint(logits, PLACES, known).backward()
+    assert logits.grad is not None
+    moved = logits.grad.abs().amax((1, 2))
+    assert moved[::2].max() == 0
+    assert moved[1::2].min() > 0
+    assert float(_joint(_votes(2.0), PLACES, torch.zeros(1, 24, dtype=torch.bool))) == 0
+
+
+def test_an_even_coarse_matching_is_judged_alike_wherever_the_images_lie() -> None:
+    """The border of the map, and what is allowed, must not look like knowledge."""
+    side, reach = 20, 8
+    axis = torch.arange(side * side)
+    own = torch.stack([axis % side, axis // side], dim=-1).float()
+    allowed = within((side, side), reach)
+    logs = torch.zeros(side * side, side * side).masked_fill(~allowed, -1e4).log_softmax(-1)
+    for shift in (0.0, 2.3, 5.0):
+        target = (own + shift)[None]
+        clear = _clear(target, torch.Size((side, side)), reach)
+        assert clear.any()
+        loss = joint_loss(logs.view(1, -1, side, side), target, clear, torch.ones(1), 2, 0.1)
+        even = -torch.logsumexp(-torch.tensor([(a * a + b * b) / (2 * 0.49) for a in R for b in R]), 0) + np.log(
+            25
+        )
+        assert float(loss) == pytest.approx(float(even), abs=0.02)
+    assert not _clear((own + 7)[None], torch.Size((side, side)), reach).any()
+
+
+R = range(-2, 3)
 
 
 def test_a_peak_beyond_the_search_does_not_count() -> None:

@@ -171,11 +171,21 @@ def test_without_text(make_run, chips) -> None:
 
 
 def test_text_takes_part_from_its_step_on(make_run, chips) -> None:
-    run = make_run(text_from=1)
-    batch = run._recipe(chips).batch(0)
-    figures = [run._learner.step(batch)[5].item() for _ in range(2)]
-    assert figures[0] == 0
-    assert figures[1] != 0
+    learner = make_run(text_from=1, text_left_out=0.0)._learner
+    assert learner._text_now() is None
+    learner.step(make_run()._recipe(chips).batch(0))
+    assert learner._text_now() is learner.text is not None
+
+
+def test_text_is_left_out_of_its_share_of_the_steps(make_run) -> None:
+    learner = make_run(text_left_out=0.25)._learner
+    taken = []
+    for step in range(1000):
+        learner.state.step = step
+        taken.append(learner._text_now() is not None)
+    assert np.mean(taken) == pytest.approx(0.75, abs=0.05)
+    learner.state.step = 17
+    assert (learner._text_now() is not None) == taken[17]  # whoever resumes there sees the same
 
 
 def test_a_bank_of_another_length_is_refused(make_run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sarto.core.matching.tar.msfl import normalise
-from sarto.core.matching.tar.network import TarNetwork
+from sarto.core.matching.tar.network import EDGE_MAPS, TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
 
 from .conftest import SMALL, images
@@ -22,7 +22,7 @@ def test_features_have_the_resolutions_of_the_paper(
         (rows // s, columns // s) for s in (2, 4, 8, 16)
     ]
     assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
-    assert fine.shape == (6, SMALL.fine, rows // 2, columns // 2)
+    assert fine.shape == (6, SMALL.fine + EDGE_MAPS, rows // 2, columns // 2)
     assert mask.shape == (6, rows // 2, columns // 2)
 
 
@@ -51,6 +51,56 @@ def test_pairs_of_a_batch_do_not_see_each_other(network: TarNetwork, text: TextF
     together = network.encode(*optical, *sar, text)
     alone = network.encode(*(t[1:2] for t in optical), *(t[1:2] for t in sar), text)
     assert torch.allclose(together.pairs(slice(1, 2)).coarse, alone.coarse, atol=1e-4)
+
+
+def test_one_optical_image_stands_for_many(network: TarNetwork, text: TextFeatures) -> None:
+    optical, sar = images(1, 64, 64), images(3, 64, 64, 1)
+    once = network.encode(*optical, *sar, text)
+    each = network.encode(*(layer.expand(3, -1, -1, -1) for layer in optical), *sar, text)
+    for short, long in ((once.coarse, each.coarse), (once.mask, each.mask), (once.values, each.values)):
+        assert torch.allclose(short, long, atol=1e-4)
+    for short, long in zip(network.fine(once), network.fine(each)):
+        assert torch.allclose(short, long, atol=1e-4)
+
+
+def test_learned_features_and_edges_share_the_energy(network: TarNetwork, text: TextFeatures) -> None:
+    encoded = network.encode(*images(2, 64, 64), *images(2, 64, 64, 1), text)
+    with torch.no_grad():
+        network.edges.fill_(1.0)
+        fine, mask = network.fine(encoded)
+    energy = fine.square().sum((-2, -1)) / mask.sum((-2, -1))[:, None]
+    share = torch.sigmoid(torch.tensor(1.0))
+    assert torch.allclose(energy[:, -EDGE_MAPS:].sum(1), share.expand(4), atol=1e-3)
+    assert torch.allclose(energy[:, :-EDGE_MAPS].sum(1), (1 - share).expand(4), atol=1e-3)
+
+
+def test_what_text_answers_reaches_the_matched_features_past_the_gates(
+    network: TarNetwork, text: TextFeatures
+) -> None:
+    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    assert network.text is not None
+    assert network.coarse_head.said is not None
+    assert network.coarse_head.said.weight.abs().max() == 0  # training begins without
+    with torch.no_grad():
+        for part in (network.text.cover, network.text.scene):
+            part.gate.bias.fill_(-50.0)
+            part.gate.weight.zero_()
+        plain = network.encode(*pair, None)
+        assert torch.allclose(network.encode(*pair, text).coarse, plain.coarse, atol=1e-5)
+        network.coarse_head.said.weight.normal_(0, 0.1)
+        other = TextFeatures(text.scenes, text.covers + 0.5)
+        assert (network.encode(*pair, text).coarse - plain.coarse).abs().max() > 1e-3
+        assert (network.encode(*pair, text).coarse - network.encode(*pair, other).coarse).abs().max() > 1e-4
+        assert torch.equal(network.encode(*pair, None).coarse, plain.coarse)
+
+
+def test_fine_features_are_full_precision_after_half_precision(network: TarNetwork, text: TextFeatures) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = network.encode(*images(1, 64, 64), *images(1, 64, 64, 1), text)
+        fine, mask = network.fine(encoded)
+    assert encoded.pyramid.half.dtype is torch.bfloat16
+    assert fine.dtype is torch.float32
+    assert mask.dtype is torch.float32
 
 
 def test_the_images_of_a_pair_see_each_other(network: TarNetwork, text: TextFeatures) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sarto.core.contract import EngineError, OptionError, OutputError
-from sarto.core.matching.tar.calibration import Calibration
+from sarto.core.matching.tar.calibration import Calibration, Limits
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.weights import CARD_SUFFIX, grouped, load_model, read_bank, read_weights, save_weights
 from sarto.core.matching.text.bank import TextBank
@@ -21,12 +21,13 @@ from sarto.core.matching.text.bank import TextBank
 from .conftest import SMALL
 
 CPU = torch.device("cpu")
+CALIBRATION = Calibration({"gain": 2.0}, -1.5, limits=Limits(0.02, 1.3))
 
 
 @pytest.fixture
 def weights(tmp_path: Path, network: TarNetwork, bank: TextBank) -> Path:
     path = tmp_path / "some.safetensors"
-    save_weights(path, network.state_dict(), SMALL, bank, Calibration({"gain": 2.0}, -1.5))
+    save_weights(path, network.state_dict(), SMALL, bank, CALIBRATION)
     return path
 
 
@@ -44,7 +45,7 @@ def test_what_is_written_is_read(weights: Path, network: TarNetwork, bank: TextB
             assert torch.equal(model.network.state_dict()[name], value.half().float()), name
     assert model.text is not None
     assert torch.equal(model.text.scenes, torch.from_numpy(bank.scenes))
-    assert model.calibration == Calibration({"gain": 2.0}, -1.5)
+    assert model.calibration == CALIBRATION
     assert not model.network.training
     assert not any(p.requires_grad for p in model.network.parameters())
 

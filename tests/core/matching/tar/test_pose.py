@@ -1,0 +1,75 @@
+"""The first pass: which poses are tested, and when the search ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sarto.core.contract import RANGES, SILENT, MatchOptions
+from sarto.core.matching import MatchTask
+from sarto.core.matching.tar import pose as poses
+from sarto.core.matching.tar.network import TarNetwork
+from sarto.core.matching.tar.pose import FIRST, Hypothesis, find_poses, turns_and_scales
+from sarto.core.matching.tar.tafe import TextFeatures
+from sarto.core.matching.tar.views import Model, TileView, encode_views
+
+from ..conftest import make_pair
+
+
+@pytest.fixture(scope="module")
+def task() -> MatchTask:
+    pair = make_pair(96, seed=2)
+    return MatchTask(pair.optical, pair.sar, RANGES["tar"], MatchOptions(method="tar"))
+
+
+@pytest.fixture
+def model(network: TarNetwork, text: TextFeatures) -> Model:
+    return Model(network, text, torch.device("cpu"))
+
+
+def _tested(task: MatchTask, model: Model, monkeypatch: pytest.MonkeyPatch, score: float, **how: object) -> list:
+    """The rounds of hypotheses that are tested, each of which gets the score."""
+    rounds: list[list[Hypothesis]] = []
+
+    def scored(
+        _task: MatchTask, _model: Model, hypotheses: list[Hypothesis], _reporter: object
+    ) -> list[Hypothesis]:
+        rounds.append(hypotheses)
+        return [Hypothesis(h.pose, h.source, score) for h in hypotheses]
+
+    monkeypatch.setattr(poses, "score_hypotheses", scored)
+    assert find_poses(task, model, SILENT, **how)  # type: ignore[arg-type]
+    return [[h.source for h in one] for one in rounds]
+
+
+def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: Model, monkeypatch) -> None:
+    first, again = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
+    assert first == ["structural search"] * FIRST
+    assert len(again) == 1
+
+
+def test_without_one_every_pose_is_tested(task: MatchTask, model: Model, monkeypatch) -> None:
+    first, rest, again = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
+    assert first == ["structural search"] * FIRST
+    assert rest.count("learned search") == len(turns_and_scales(task.search))
+    assert rest.count("structural search") > FIRST
+    assert 1 < len(again) <= poses.VERIFIED
+
+
+def test_without_the_rescue_only_the_grid_is_tested(task: MatchTask, model: Model, monkeypatch) -> None:
+    rounds = _tested(task, model, monkeypatch, 0.02, rescue=False, beyond_doubt=0.01)
+    assert {source for one in rounds for source in one} == {"learned search"}
+
+
+def test_poses_on_one_place_share_its_encoding(model: Model, monkeypatch) -> None:
+    """The same features as one by one, also where they do not all fit into one batch."""
+    pair = make_pair(64, seed=3)
+    turned = [np.array([[1.0, 0, dx], [0, 1.0, 0]]) for dx in range(5)]
+    views = [TileView(np.eye(2, 3), pose) for pose in turned]
+    monkeypatch.setattr("sarto.core.matching.tar.views.BATCH_PIXELS", 2.5 * 64 * 64)
+    parts = list(encode_views(model, pair.optical, pair.sar, views, (64, 64), SILENT))
+    assert [chosen for chosen, _ in parts] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    for k, view in enumerate(views):
+        ((_, alone),) = encode_views(model, pair.optical, pair.sar, [view], (64, 64), SILENT)
+        together = parts[k // 2][1].pairs(slice(k % 2, k % 2 + 1))
+        assert torch.allclose(together.coarse, alone.coarse, atol=1e-4)
