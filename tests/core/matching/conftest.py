@@ -10,6 +10,9 @@ import pytest
 from sarto.core.contract import Floats, Pixels
 from sarto.core.geometry import affine
 
+REACH = 150
+"""Pixels from a seed beyond which another one is always nearer."""
+
 
 def landscape(side: int, seed: int = 0) -> np.ndarray:
     """Fields: a Voronoi mosaic with values 0…1, float32 (side, side)."""
@@ -19,9 +22,11 @@ def landscape(side: int, seed: int = 0) -> np.ndarray:
     nearest = np.zeros((side, side), np.intp)
     best = np.full((side, side), np.inf, np.float32)
     for k, (cx, cy) in enumerate(seeds):
-        distance = (x - cx) ** 2 + (y - cy) ** 2
-        closer = distance < best
-        best[closer], nearest[closer] = distance[closer], k
+        rows, columns = (slice(max(int(c) - REACH, 0), max(int(c) + REACH, 0)) for c in (cy, cx))
+        distance = (x[rows, columns] - cx) ** 2 + (y[rows, columns] - cy) ** 2
+        closer = distance < best[rows, columns]
+        best[rows, columns][closer], nearest[rows, columns][closer] = distance[closer], k
+    assert best.max() < REACH**2
     return rng.uniform(0, 1, len(seeds)).astype(np.float32)[nearest]
 
 
