@@ -9,6 +9,8 @@ from typing import NamedTuple
 from . import training
 from .console import Console
 
+_ALIGNMENT = "Offsets and weights by `sarto train align`, in place of the manifest's."
+
 
 class Command(NamedTuple):
     """A command of `sarto train`."""
@@ -28,11 +30,7 @@ def _add_tar(parser: argparse.ArgumentParser) -> None:
     )
     add("--bank", metavar="BANK", help="Text bank, for a network that reads text.")
     add("--held-out", metavar="DATA", help="Manifest or pack of pairs to check on, of other places.")
-    add(
-        "--alignment",
-        metavar="CSV",
-        help="Offsets and weights by `sarto train align`, in place of the manifest's.",
-    )
+    add("--alignment", metavar="CSV", help=_ALIGNMENT)
     add("--resume", action="store_true", help="Go on with the folder's run, if it has one.")
     add("--from", dest="start", metavar="FILE", help="Start from weights, or from a checkpoint of another run.")
     add("--minutes", type=float, metavar="N", help="Stop after so many minutes, saved.")
@@ -52,11 +50,7 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="FILE", help="The pack to write.")
     add("--max-mb", type=float, default=55.0, metavar="N", help="Largest size in MiB (default: 55).")
     add("--sets", default="", help="Only these sets, separated by commas.")
-    add(
-        "--alignment",
-        metavar="CSV",
-        help="Offsets and weights by `sarto train align`, in place of the manifest's.",
-    )
+    add("--alignment", metavar="CSV", help=_ALIGNMENT)
     add("--overwrite", action="store_true", help="Replace the pack if it is there.")
 
 

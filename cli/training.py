@@ -149,8 +149,8 @@ def pack(args: argparse.Namespace, console: Console) -> int:
 
       sarto train pack --data train/manifest.csv --out train.pack --max-mb 55
     """
+    from ..core.matching.files import write_whole
     from ..core.train.chips import list_pairs
-    from ..core.train.files import write_whole
     from ..core.train.pack import make_pack
 
     target = Path(args.out)

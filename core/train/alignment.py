@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..contract import InputError
-from .files import write_whole
+from ..matching.files import write_whole
 
 LARGEST = 1000.0
 """Pixels: an offset beyond this is a mistake."""

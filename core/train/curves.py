@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..contract import Floats, InputError, Pixels
-from .files import write_whole
+from ..matching.files import write_whole
 from .log import HELD_OUT, TRAINED, Curve, read_log
 
 WIDTH, HEIGHT, FINER = 1500, 620, 2

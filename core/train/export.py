@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from ..contract import InputError, OptionError, OutputError, to_dict
+from ..matching.files import write_whole
 from ..matching.tar.calibration import Calibration
 from ..matching.tar.network import TarNetwork
 from ..matching.tar.weights import CARD_SUFFIX, fill, grouped, read_card, read_weights, save_weights
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
-from .files import write_whole
 from .tar_config import TarTraining
 
 LARGEST = 65504.0

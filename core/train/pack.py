@@ -10,6 +10,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,10 @@ SAMPLE = 120
 """Pairs by which the quality is estimated."""
 PART_MARK = "#"
 _WAY_OUT = "Make it anew with `sarto train pack`."
+_READ_ERRORS = (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a file of unknown origin makes `zipfile` and `json` raise: no file, a member cut short, no such member,
+values that make no sense, an encryption, an unknown compression or an index nested too deep, no archive, a damaged
+member."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ def read_pack(
                     optical, sar = colours(images[0]), grey(images[1])
                     chips.append(Chip(entry["id"], optical, sar, offset, weight, label, entry["set"]))
                 reporter.progress("Reading the chips", number / len(entries))
-    except (OSError, KeyError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile) as error:
+    except _READ_ERRORS as error:
         raise InputError(f"The pack {path} cannot be read: {error}.", _WAY_OUT) from error
     if not chips:
         raise InputError(f"No pair of the pack {path} fits the choice of sets and alignment.")

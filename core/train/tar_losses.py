@@ -97,8 +97,8 @@ def joint_loss(
 
     logs: (B, K, rows, columns) logarithms of each place's probabilities; target: (B, K, 2) its true position
     there, further than `reach` cells from the border; known: (B, K) which places take part; weight: (B,);
-    independent: share of places that count as independent. 0 where all agree on the truth, give or take a cell:
-    unlike a cross-entropy it does not hold sure answers down.
+    independent: share of places that count as independent. The surer all places are of the truth, the less it
+    costs: a cross-entropy against the Gaussian would hold sure answers down.
     """
     rows, columns = logs.shape[-2:]
     support = log_support(logs.flatten(0, 1).float().exp())

@@ -1,7 +1,7 @@
 """The second pass: from a hypothesis to the pose that all places support, and tie points on it.
 
 Levels from coarse to fine; on each, tiles are laid into the present pose, places vote for a better one, and the
-next level starts from that. Small images have one level, gone through twice.
+next level starts from that. Small images have one level, gone through twice, and `finish` looks once more.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ ROUGH = 4.0
 class Outcome:
     """What the second pass made of a hypothesis.
 
-    pose: (2, 3) reference pixel → moving pixel; tried: places looked at; ties: those that passed, thinned;
-    agreed: (N,) of them, those that fit together; gain: support of the pose by all places, see `vote`;
-    agreement: share of the places tried that agree with the pose.
+    pose: (2, 3) reference pixel → moving pixel; tried: places looked at; ties: those that passed, thinned
+    (small images are matched back only by `finish`); agreed: (N,) of them, those that fit together; gain:
+    support of the pose by all places, see `vote`; agreement: share of the places tried that agree with the pose.
     """
 
     hypothesis: Hypothesis

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import uuid
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ...contract import EngineError, OutputError
+from ...contract import EngineError
+from ..files import write_whole
 from ..text.bank import TextBank, check_tied
 from .calibration import Calibration
 from .config import TarConfig
@@ -50,18 +48,7 @@ def save_weights(
         tensors |= {name: torch.from_numpy(values) for name, values in arrays.items()}
         metadata |= facts | {"text_digest": bank.digest}
     content = save(tensors, metadata)
-    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(
-            f"'{path}' could not be written: {error.strerror or error}.", "Is there space?"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    write_whole(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -7,11 +7,8 @@ only with the bank it was trained with: both carry the bank's digest.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract import EngineError, OptionError, OutputError
+from ..files import write_whole
 from ..prompts import Prompt, PromptLibrary, names_of
 from .protocol import Features, TextEncoder
 
@@ -164,20 +162,8 @@ def save_bank(bank: TextBank, path: Union[str, Path], overwrite: bool = False) -
         raise OutputError(f"'{target}' is a folder.", "Choose a file name.")
     if target.exists() and not overwrite:
         raise OutputError(f"'{target}' exists already.", "Choose another name or allow overwriting.")
-    temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:12]}{target.suffix}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # The library would write a file that only its owner can read.
-        temporary.write_bytes(save(bank.to_tensors()[0], _facts(bank)))
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(
-            f"'{target}' could not be written: {error.strerror or error}.",
-            "Is there space on the disk, and may you write in the folder?",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    # The library would write a file that only its owner can read.
+    write_whole(target, save(bank.to_tensors()[0], _facts(bank)))
 
 
 def load_bank(path: Union[str, Path]) -> TextBank:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -10,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 from sarto.core.contract import InputError, OptionError, OutputError
+from sarto.core.matching.files import write_whole
 from sarto.core.train.alignment import Alignment, write_alignment
 from sarto.core.train.chips import list_pairs, read_chips
 from sarto.core.train.data import read_data
-from sarto.core.train.files import write_whole
 from sarto.core.train.pack import INDEX, make_pack, read_pack
 
 from .conftest import texture, write_manifest
@@ -140,6 +141,43 @@ def _rewritten(packed: Path, target: Path, change, members: dict[str, bytes] | N
 def test_an_index_that_makes_no_sense_is_refused(packed: Path, tmp_path: Path, change) -> None:
     with pytest.raises(InputError, match="pack"):
         read_data(_rewritten(packed, tmp_path / "changed.pack", change))
+
+
+def _index_entry(content: bytearray) -> int:
+    """Where the index stands in the archive's directory."""
+    return content.rindex(INDEX.encode()) - 46
+
+
+def _nested(content: bytearray) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(INDEX, b"[" * 200_000)
+    content[:] = stream.getvalue()
+
+
+def _encrypted(content: bytearray) -> None:
+    content[_index_entry(content) + 8] |= 1
+    start = int.from_bytes(content[_index_entry(content) + 42 : _index_entry(content) + 46], "little")
+    content[start + 6] |= 1
+
+
+def _strangely_compressed(content: bytearray) -> None:
+    content[_index_entry(content) + 10] = 99
+
+
+def _spoiled(content: bytearray) -> None:
+    start = int.from_bytes(content[_index_entry(content) + 42 : _index_entry(content) + 46], "little")
+    content[start + 30 + len(INDEX) : start + 60 + len(INDEX)] = b"\xff" * 30
+
+
+@pytest.mark.parametrize("spoil", [_nested, _encrypted, _strangely_compressed, _spoiled])
+def test_archives_that_python_cannot_unpack_are_refused(packed: Path, tmp_path: Path, spoil) -> None:
+    content = bytearray(packed.read_bytes())
+    spoil(content)
+    path = tmp_path / "strange.pack"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_pack(path)
 
 
 def test_damaged_packs_are_refused(packed: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, for rooms without GDAL (`raster.atomic` is for those with it)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def write_whole(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
+        raise OutputError(
+            f"'{path}' could not be written: {error.strerror or error}.",
+            "Is there space on the disk, and may you write in the folder?",
+        ) from error
+    finally:  # also at a cancel
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise OutputError(
-            f"'{path}' could not be written: {error.strerror or error}.", "Is there space?"
-        ) from error
