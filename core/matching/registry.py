@@ -39,9 +39,9 @@ TRAITS: dict[str, Traits] = {
         "method finds nothing.",
     ),
     "tar": Traits(
-        "Learned (best for most pairs)",
+        "Learned (for large rotation or scale)",
         "A trained network finds what looks alike in both images, helped by words about scenes and land cover. "
-        "Slower, and right more often.",
+        "Slower. It finds more where rotation or scale are far off; on small errors both methods are alike.",
         reads_text=True,
         packages=("safetensors",),
         pace=3.0,

@@ -72,7 +72,7 @@ class TarMatcher:
 
     name = "tar"
     title = "Learned features with text (TAR)"
-    description = "Sarto's own network: the best choice for most pairs."
+    description = "Sarto's own network: for images far apart in rotation or scale."
 
     def __init__(self, weights: Path | None = None, parts: Parts | None = None) -> None:
         self._weights, self._parts = weights, parts or Parts()
