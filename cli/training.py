@@ -36,6 +36,7 @@ def tar(args: argparse.Namespace, console: Console) -> int:
 
     from ..core.train.data import check_apart, read_data, read_held_out
     from ..core.train.device import pick
+    from ..core.train.log import FIGURES
     from ..core.train.tar_config import TarTraining, find_settings
 
     settings = TarTraining.read(find_settings(args.config))
@@ -57,7 +58,7 @@ def tar(args: argparse.Namespace, console: Console) -> int:
     workers = _workers(args.workers, device.type)
     console.log(_about(run, chips, held_out, workers))
     seconds = args.minutes * 60 if args.minutes else float("inf")
-    run.train(chips, held_out, seconds, _Lines(console), workers, reporter)
+    run.train(chips, held_out, seconds, _Lines(console, FIGURES), workers, reporter)
     console.close()
     _conclude(run, args.json)
     return 0
@@ -117,10 +118,10 @@ def _about(run: Run, chips: list[Chip], held_out: list[Chip], workers: int) -> s
 class _Lines:
     """Tells of the training, not too often."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, figures: tuple[str, ...]) -> None:
         self._console = console
         self._last = 0.0
-        console.log("step, losses and shares found: coarse, coarse right, window right, fine, fine right, text")
+        console.log(f"step, losses and shares found: {', '.join(figures)}")
 
     def __call__(self, line: str) -> None:
         if "held out" in line or time.monotonic() - self._last > SHOWN_EVERY:

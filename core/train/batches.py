@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,44 +12,70 @@ import torch
 
 from ..contract import Flags, Floats
 from ..matching.tar.cfdm import COARSE_CELL, FINE_CELL
+from ..matching.tar.tiles import STRIDE
 from ..matching.text.bank import TextBank
 from .augment import holes, vary_optical, vary_sar
 from .chips import Chip
 from .scenes import masks
-from .windows import NEAR, POSE, Window, cut_window
+from .windows import NEAR, POSE, Window, cut_window, local_regime
 
-JITTER = 6
-"""Fine cells by which the place to look at misses the true one at most."""
+LOCAL_SEED = 2
+"""Sets the local windows of a step apart from its coarse ones: neither depends on whether the other is made."""
 
 Columns = dict[str, list[npt.NDArray[np.generic]]]
+Part = TypeVar("Part", bound="Pairs")
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B pairs of windows; the first `near` of them are near identity. All tensors are float32.
+class Pairs:
+    """B pairs of windows. All tensors are float32.
 
     optical, sar, optical_valid, sar_valid: (B, 1, side, side); grey values 0…255, validity 0 or 1.
-    forward, backward: (B, N, 2) where the centre of each coarse cell lies in the other image, in coarse cells of
-        it, NaN where it is not shown.
-    fine, start: (B, K, 2) centres of fine windows in the optical features, and where to look for them in the SAR
-        features, in whole fine cells. shift: (B, K, 2) true displacement from there, NaN where there is none.
     weight: (B,) of each pair's alignment.
-    scenes, covers: (B, S) and (B, C) ones where the pair may show an entry of the text bank.
     """
 
     optical: torch.Tensor
     sar: torch.Tensor
     optical_valid: torch.Tensor
     sar_valid: torch.Tensor
+    weight: torch.Tensor
+
+    def changed(self: Part, change: Callable[[torch.Tensor], torch.Tensor]) -> Part:
+        """A copy with every tensor changed."""
+        return replace(self, **{name: change(value) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class CoarseBatch(Pairs):
+    """What the coarse matching learns from: N cells of 8 pixels per window, row by row.
+
+    forward, backward: (B, N, 2) where the centre of each coarse cell lies in the other image, in coarse cells of
+        it, NaN where it is not shown.
+    scenes, covers: (B, S) and (B, C) ones where the pair may show an entry of the text bank.
+    """
+
     forward: torch.Tensor
     backward: torch.Tensor
-    fine: torch.Tensor
-    start: torch.Tensor
-    shift: torch.Tensor
-    weight: torch.Tensor
     scenes: torch.Tensor
     covers: torch.Tensor
-    near: int
+
+
+@dataclass(frozen=True)
+class LocalBatch(Pairs):
+    """What the local features learn from: N places per window, those of `refine.correlation_volume`, row by row.
+
+    shift: (B, N, 2) true displacement of each place in fine cells, NaN where it is not shown.
+    """
+
+    shift: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step learns from; a part that is left out is None."""
+
+    coarse: CoarseBatch | None
+    local: LocalBatch | None
 
     def to(self, device: torch.device) -> Batch:
         """A copy on a device; from pinned memory it goes while the processor works on."""
@@ -59,57 +86,84 @@ class Batch:
         return self._changed(torch.Tensor.pin_memory)
 
     def _changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
-        tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
-        return replace(self, **tensors)  # type: ignore[arg-type]
+        coarse = None if self.coarse is None else self.coarse.changed(change)
+        return Batch(coarse, None if self.local is None else self.local.changed(change))
+
+
+class Size(NamedTuple):
+    """Of a part of a batch: how many pairs, and the side of their windows in pixels."""
+
+    pairs: int
+    side: int
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What batches are made of; step k always gives the same batch, whoever makes it and when.
 
-    pairs, side, windows: pairs per batch, side of a window in pixels, fine windows per pair.
+    coarse, local: size of both parts, None for one that is left out. vary: change brightness, noise and validity;
+    false for measuring.
     """
 
     chips: list[Chip]
     bank: TextBank | None
-    pairs: int
-    side: int
-    windows: int
+    coarse: Size | None
+    local: Size | None
     seed: int
+    vary: bool = True
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, 0 … without end."""
-        random = np.random.default_rng((self.seed, step))
-        return make_batch(self.chips, self.bank, self.pairs, self.side, self.windows, random)
+        coarse, local = None, None
+        if self.coarse is not None:
+            random = np.random.default_rng((self.seed, step))
+            coarse = coarse_batch(self.chips, self.bank, self.coarse, random, self.vary)
+        if self.local is not None:
+            random = np.random.default_rng((self.seed, step, LOCAL_SEED))
+            local = local_batch(self.chips, self.local, random, self.vary)
+        return Batch(coarse, local)
 
 
-def make_batch(
-    chips: list[Chip],
-    bank: TextBank | None,
-    pairs: int,
-    side: int,
-    windows: int,
-    random: np.random.Generator,
-    vary: bool = True,
-) -> Batch:
-    """Draw `pairs` samples, half of them near identity; `windows` fine windows each.
-
-    vary: change brightness, noise and validity; false for measuring.
-    """
-    near = (pairs + 1) // 2
-    columns: Columns = {key: [] for key in Batch.__annotations__ if key != "near"}
-    for k in range(pairs):
+def coarse_batch(
+    chips: list[Chip], bank: TextBank | None, size: Size, random: np.random.Generator, vary: bool = True
+) -> CoarseBatch:
+    """Draw pairs, the first half of them near identity. vary: see `Recipe`."""
+    near = (size.pairs + 1) // 2
+    columns = _columns(CoarseBatch)
+    cells = _centres(np.arange(size.side // COARSE_CELL), COARSE_CELL)
+    for k in range(size.pairs):
         chip = chips[int(random.integers(len(chips)))]
-        sample = cut_window(chip, side, NEAR if k < near else POSE, random)
-        _add_images(columns, sample, side, random, vary)
-        _add_cells(columns, sample, side)
-        _add_fine_windows(columns, sample, side, windows, random)
+        sample = cut_window(chip, size.side, NEAR if k < near else POSE, random)
+        _add_images(columns, sample, size.side, random, vary)
+        for key, transfer in (("forward", sample.warp.to_sar), ("backward", sample.warp.to_optical)):
+            there, shown = transfer(cells)
+            columns[key].append(_known((there + 0.5) / COARSE_CELL - 0.5, shown))
         scenes, covers = masks(chip.label, bank)
-        columns["weight"].append(np.array(sample.weight))
         columns["scenes"].append(scenes)
         columns["covers"].append(covers)
-    tensors = {key: torch.from_numpy(np.stack(values).astype(np.float32)) for key, values in columns.items()}
-    return Batch(near=near, **tensors)
+    return CoarseBatch(**_stacked(columns))
+
+
+def local_batch(chips: list[Chip], size: Size, random: np.random.Generator, vary: bool = True) -> LocalBatch:
+    """Draw pairs that lie almost in place. vary: see `Recipe`."""
+    regime = local_regime(size.side)
+    columns = _columns(LocalBatch)
+    places = _centres(np.arange(STRIDE // 2, size.side // FINE_CELL, STRIDE), FINE_CELL)
+    for _ in range(size.pairs):
+        chip = chips[int(random.integers(len(chips)))]
+        sample = cut_window(chip, size.side, regime, random)
+        _add_images(columns, sample, size.side, random, vary)
+        there, shown = sample.warp.to_sar(places)
+        columns["shift"].append(_known((there - places) / FINE_CELL, shown))
+    return LocalBatch(**_stacked(columns))
+
+
+def _columns(kind: type[Pairs]) -> Columns:
+    return {field.name: [] for field in fields(kind)}
+
+
+def _stacked(columns: Columns) -> dict[str, torch.Tensor]:
+    return {key: torch.from_numpy(np.stack(values).astype(np.float32)) for key, values in columns.items()}
 
 
 def _add_images(columns: Columns, sample: Window, side: int, random: np.random.Generator, vary: bool) -> None:
@@ -120,35 +174,17 @@ def _add_images(columns: Columns, sample: Window, side: int, random: np.random.G
         valid[int(random.integers(2))] = holes(side, random)
     for key, values in zip(("optical", "sar", "optical_valid", "sar_valid"), (optical, sar, *valid)):
         columns[key].append(values[None])
+    columns["weight"].append(np.array(sample.weight))
 
 
-def _add_cells(columns: Columns, sample: Window, side: int) -> None:
-    cells = _cell_centres(side, COARSE_CELL)
-    for key, transfer in (("forward", sample.warp.to_sar), ("backward", sample.warp.to_optical)):
-        columns[key].append(_in_cells(*transfer(cells), COARSE_CELL))
-
-
-def _add_fine_windows(
-    columns: Columns, sample: Window, side: int, windows: int, random: np.random.Generator
-) -> None:
-    count = side // FINE_CELL
-    fine = random.integers(count // 8, count - count // 8, (windows, 2)).astype(np.float64)
-    there = _in_cells(*sample.warp.to_sar((fine + 0.5) * FINE_CELL - 0.5), FINE_CELL)
-    jitter = random.integers(-JITTER, JITTER + 1, there.shape)
-    start = np.clip(np.nan_to_num(np.rint(there)) + jitter, 0, count - 1)
-    columns["fine"].append(fine)
-    columns["start"].append(start)
-    columns["shift"].append(there - start)
-
-
-def _cell_centres(side: int, cell: int) -> Floats:
-    """(N, 2) pixel positions of the centres of all cells, row by row."""
-    axis = (np.arange(side // cell) + 0.5) * cell - 0.5
+def _centres(axis: npt.NDArray[np.int_], cell: int) -> Floats:
+    """(N, 2) pixel positions of the centres of cells in these columns and rows, row by row."""
     x, y = np.meshgrid(axis, axis)
-    return np.stack([x.ravel(), y.ravel()], axis=1)
+    centres: Floats = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * cell - 0.5
+    return centres
 
 
-def _in_cells(pixels: Floats, shown: Flags, cell: int) -> Floats:
-    """Positions (N, 2) in pixels as positions in cells, NaN where they are not shown."""
-    cells: Floats = np.where(shown[:, None], (pixels + 0.5) / cell - 0.5, np.nan)
-    return cells
+def _known(values: Floats, shown: Flags) -> Floats:
+    """Values (N, 2), NaN where they are not shown (N,)."""
+    known: Floats = np.where(shown[:, None], values, np.nan)
+    return known

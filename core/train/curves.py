@@ -19,8 +19,8 @@ INK, FAINT, PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
 COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204))
 """Blue, vermilion, green, purple (BGR): told apart by colour-blind people too (Okabe and Ito)."""
 PANELS = (
-    ("Losses", ("coarse", "fine", "text"), False),
-    ("Places found right, %", ("coarse right", "window right", "fine right"), True),
+    ("Losses", ("coarse", "local", "text"), False),
+    ("Places found right, %", ("coarse right", "window right", "local right"), True),
 )
 SMOOTHED = 0.04
 """Share of the rows that a point of the strong line is the mean of."""
@@ -94,17 +94,24 @@ def _draw_panel(frame: _Frame, found: dict[str, Curve], names: tuple[str, ...], 
     _draw_axes(frame)
     ends = []
     for name, colour in zip(names, COLOURS):
-        trained = found[TRAINED]
-        values = np.clip(np.nan_to_num(trained.figures[name] * factor), 0, top)
-        frame.line(frame.place(trained.steps, values), _paler(colour), 0.8)
-        strong = frame.place(trained.steps, _smooth(values))
-        frame.line(strong, colour, 2)
-        ends.append((float(strong[-1, 1]), name, colour))
+        steps, values = _known(found[TRAINED], name)
+        if len(steps):
+            values = np.clip(values * factor, 0, top)
+            frame.line(frame.place(steps, values), _paler(colour), 0.8)
+            strong = frame.place(steps, _smooth(values))
+            frame.line(strong, colour, 2)
+            ends.append((float(strong[-1, 1]), name, colour))
         if HELD_OUT in found:
-            checks = found[HELD_OUT]
-            for point in frame.place(checks.steps, np.clip(checks.figures[name] * factor, 0, top)):
+            steps, values = _known(found[HELD_OUT], name)
+            for point in frame.place(steps, np.clip(values * factor, 0, top)):
                 frame.dot(point, colour)
     _draw_names(frame, ends)
+
+
+def _known(curve: Curve, name: str) -> tuple[Floats, Floats]:
+    """Steps and values (N,) of a figure, where it is a number."""
+    known = np.isfinite(curve.figures[name])
+    return curve.steps[known], curve.figures[name][known]
 
 
 def _draw_axes(frame: _Frame) -> None:

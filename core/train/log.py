@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 
 from ..contract import Floats, InputError
 
-FIGURES = ("coarse", "coarse right", "window right", "fine", "fine right", "text")
-"""Columns of a row: losses and shares of places found right, 0…1; see `tar_losses`."""
+FIGURES = ("coarse", "coarse right", "window right", "local", "local right", "text")
+"""Columns of a row: losses and shares of places found right, 0…1; see `coarse_losses` and `local_loss`. What took
+no part has no number (nan)."""
 COLUMNS = ("step", "kind", *FIGURES, "seconds")
 TRAINED, HELD_OUT = "train", "held out"
 """Kinds of rows: means over training steps since the last row, and checks on pairs that are held out."""
@@ -53,7 +55,8 @@ class Log:
             csv.writer(file).writerow([step, kind, *values, round(seconds, 4)])
         if self._board is not None:
             for name in FIGURES:
-                self._board.add_scalar(f"{name}/{kind}".replace(" ", "_"), figures[name], step)
+                if not math.isnan(figures[name]):
+                    self._board.add_scalar(f"{name}/{kind}".replace(" ", "_"), figures[name], step)
 
 
 @dataclass(frozen=True)

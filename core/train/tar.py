@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,20 +19,20 @@ from ..matching.tar.config import TarConfig
 from ..matching.tar.network import TarNetwork
 from ..matching.tar.weights import read_weights
 from ..matching.text.bank import TextBank
-from .batches import Batch, Recipe, make_batch
+from .batches import Batch, Recipe, Size
 from .checkpoint import State, check_fits, fill, read, restore, save
 from .chips import Chip
 from .curves import draw_curves
-from .log import FIGURES, HELD_OUT, TRAINED, Log
+from .log import HELD_OUT, TRAINED, Log
 from .stream import Batches
 from .tar_config import TarTraining
-from .tar_step import Learner
+from .tar_step import Learner, mean_figures
 
 LOG_EVERY, SAVE_EVERY, CHECK_EVERY = 25, 250, 500
 """Steps between the rows of the log, the checkpoints, and the checks on pairs that are held out."""
 SAVE_SECONDS = 300.0
 """Longest time between checkpoints, where steps are slow."""
-CHECK_BATCHES, CHECK_PAIRS, CHECK_WINDOWS, CHECK_SEED = 6, 8, 16, 7
+CHECK_BATCHES, CHECK_PAIRS, CHECK_SEED = 6, 8, 7
 
 
 @dataclass
@@ -170,15 +171,20 @@ class Run:
 
     def _recipe(self, chips: list[Chip]) -> Recipe:
         s = self.settings
-        return Recipe(chips, self.bank, s.pairs, s.side, s.windows, s.seed)
+        return Recipe(chips, self.bank, *self._sizes(s.pairs, s.local_pairs), s.seed)
+
+    def _sizes(self, coarse: int, local: int) -> tuple[Size | None, Size | None]:
+        """Of both parts of a batch, from their numbers of pairs."""
+        s = self.settings
+        return Size(coarse, s.side) if s.has_coarse else None, Size(local, s.local_side) if s.has_local else None
 
     def _checks(self, held_out: list[Chip]) -> list[Batch]:
         """The same batches in every run."""
         if not held_out:
             return []
-        size = (CHECK_PAIRS, self.settings.side, CHECK_WINDOWS)
-        randoms = [np.random.default_rng((CHECK_SEED, k)) for k in range(CHECK_BATCHES)]
-        return [make_batch(held_out, self.bank, *size, random, vary=False) for random in randoms]
+        sizes = self._sizes(CHECK_PAIRS, CHECK_PAIRS)
+        recipe = Recipe(held_out, self.bank, *sizes, CHECK_SEED, vary=False)
+        return [recipe.batch(k) for k in range(CHECK_BATCHES)]
 
     def _note(self, chips: list[Chip], held_out: list[Chip]) -> None:
         facts = self.state.facts
@@ -197,8 +203,8 @@ class _Session:
         self._begin_row()
 
     def _begin_row(self) -> None:
-        self._sum: Tensor | None = None
-        self._steps = self._used = 0
+        self._figures: list[Tensor] = []
+        self._steps = 0
         self._begun = time.monotonic()
 
     def is_over(self) -> bool:
@@ -208,8 +214,7 @@ class _Session:
         """Note a step's figures (6,); None if it was left out. Writes what is due."""
         self._steps += 1
         if figures is not None:
-            self._used += 1
-            self._sum = figures if self._sum is None else self._sum + figures
+            self._figures.append(figures)
         step = self._run.state.step
         if step % LOG_EVERY == 0:
             self._write_row()
@@ -228,8 +233,8 @@ class _Session:
             return
         elapsed = time.monotonic() - self._begun
         self._run.state.facts.seconds += elapsed
-        if self._sum is not None:
-            figures = dict(zip(FIGURES, (self._sum / self._used).tolist()))
+        if self._figures:
+            figures = mean_figures(self._figures)
             self._log.add(self._run.state.step, TRAINED, figures, elapsed / self._steps)
             self._say(f"{self._run.state.step} {_shown(figures)} {elapsed / self._steps:.2f} s")
         self._begin_row()
@@ -240,7 +245,8 @@ class _Session:
             return
         self._write_row()
         figures = run.check(self._checks)
-        run.state.facts.figures = {"step": run.state.step, **{k: round(v, 5) for k, v in figures.items()}}
+        known = {k: round(v, 5) for k, v in figures.items() if not math.isnan(v)}
+        run.state.facts.figures = {"step": run.state.step, **known}
         self._checked_at = run.state.step
         self._log.add(run.state.step, HELD_OUT, figures)
         self._say(f"{run.state.step} held out {_shown(figures)}")
@@ -250,4 +256,4 @@ class _Session:
 
 
 def _shown(figures: dict[str, float]) -> str:
-    return " ".join(f"{value:.3f}" for value in figures.values())
+    return " ".join("–" if math.isnan(value) else f"{value:.3f}" for value in figures.values())

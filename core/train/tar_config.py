@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any, Union
 
 from ..contract import InputError, OptionError, from_dict
+from ..matching.tar.cfdm import FINE_CELL
 from ..matching.tar.config import TarConfig
 from ..matching.tar.msfl import STRIDE
+from ..matching.tar.tiles import STRIDE as LOCAL_STRIDE
 
 FOLDER = Path(__file__).with_name("configs")
-"""Settings that come with Sarto: tar (the shipped network), tar-small, tar-no-text, tar-gpu."""
+"""Settings that come with Sarto: tar (the shipped network), tar-small, tar-no-text, tar-gpu, tar-local."""
+LOCAL_CELL = FINE_CELL * LOCAL_STRIDE
+"""Pixels between the places of local windows."""
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -27,10 +31,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "decay": (0, 1),
     "pairs": (1, 1024),
     "side": (64, 1024),
-    "windows": (1, 1000),
+    "local_pairs": (1, 1024),
+    "local_side": (64, 1024),
     "coarse_weight": (0, 1000),
     "window_weight": (0, 1000),
-    "fine_weight": (0, 1000),
+    "local_weight": (0, 1000),
     "text_weight": (0, 1000),
     "text_from": (0, 10_000_000),
     "text_left_out": (0, 0.9),
@@ -40,7 +45,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "network.widths": (4, 1024),
     "network.blocks": (0, 12),
     "network.coarse": (4, 512),
-    "network.fine": (4, 256),
+    "network.local": (4, 256),
+    "network.dilations": (1, 16),
     "network.heads": (1, 32),
     "network.rounds": (0, 12),
     "network.window": (1, 9),
@@ -56,8 +62,10 @@ class TarTraining:
     network: its size. steps: length of the run.
     warmup: steps over which the learning rate rises to `rate`; it falls to zero over the last `cooldown` share.
     decay: weight decay of AdamW.
-    pairs, side, windows: pairs per step, side of a window in pixels, fine windows per pair.
-    coarse_weight, window_weight, fine_weight, text_weight: of the losses; see `tar_losses`.
+    pairs, side: pairs per step for the coarse matching, and side of their windows in pixels; local_pairs,
+    local_side: of those for the local features, which share nothing with it.
+    coarse_weight, window_weight, text_weight, local_weight: of the losses; see `coarse_losses` and `local_loss`.
+    A part whose weights are all 0 is left out, and stays as it is.
     text_from: step from which text features take part; text_left_out: share of steps without them after that, so
     that the network can do without. average: decay of the averaged weights, which are shipped.
     seed: of the network and of every batch. sets: only pairs of these sets of the manifest, () = all.
@@ -72,10 +80,11 @@ class TarTraining:
     decay: float = 0.02
     pairs: int = 8
     side: int = 160
-    windows: int = 20
+    local_pairs: int = 8
+    local_side: int = 128
     coarse_weight: float = 1.0
     window_weight: float = 1.0
-    fine_weight: float = 1.0
+    local_weight: float = 1.0
     text_weight: float = 0.1
     text_from: int = 0
     text_left_out: float = 0.2
@@ -105,7 +114,7 @@ class TarTraining:
                 f"{what} do not fit. {error.message}", "docs/training.md lists all fields."
             ) from error
         given = values.get("network", {})
-        for name in ("widths", "blocks", "window"):
+        for name in ("widths", "blocks", "local", "window"):
             if name in given and len(given[name]) != len(getattr(settings.network, name)):
                 raise _wrong(what, f"network.{name}", given[name], "It has too few or too many numbers.")
         check(settings, what)
@@ -114,6 +123,16 @@ class TarTraining:
     def to_json(self) -> dict[str, Any]:
         """As plain values, for JSON and for checkpoints."""
         return asdict(self)
+
+    @property
+    def has_coarse(self) -> bool:
+        """Whether the coarse matching is trained."""
+        return max(self.coarse_weight, self.window_weight, self.text_weight) > 0
+
+    @property
+    def has_local(self) -> bool:
+        """Whether the local features are trained."""
+        return self.local_weight > 0
 
     def rate_at(self, step: int) -> float:
         """Learning rate: a short warm-up, constant, then linear to zero."""
@@ -146,6 +165,8 @@ def check(settings: TarTraining, what: str = "The settings") -> None:
     rules: tuple[tuple[str, Union[bool, int], str], ...] = (
         ("network.widths", len(network.widths) == 3, "Give three numbers."),
         ("network.blocks", len(network.blocks) == 3, "Give three numbers."),
+        ("network.local", len(network.local) == 3, "Give three numbers."),
+        ("network.dilations", 1 <= len(network.dilations) <= 8, "Give one to eight numbers."),
         (
             "network.window",
             len(network.window) == 2 and network.window[0] % 2,
@@ -153,6 +174,8 @@ def check(settings: TarTraining, what: str = "The settings") -> None:
         ),
         ("network.heads", network.widths[-1] % network.heads == 0, "It must divide the last of the widths."),
         ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
+        ("local_side", settings.local_side % LOCAL_CELL == 0, f"Use a multiple of {LOCAL_CELL}."),
+        ("local_weight", settings.has_coarse or settings.has_local, "Give one of the losses a weight."),
         ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
     )
     for name, fits, way_out in rules:

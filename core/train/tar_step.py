@@ -14,16 +14,17 @@ from ..contract import EngineError, OptionError
 from ..matching.tar.network import TarNetwork
 from ..matching.tar.tafe import TextFeatures
 from ..matching.text.bank import TextBank
-from .batches import Batch
+from .batches import Batch, CoarseBatch, LocalBatch, Pairs
 from .checkpoint import State, Tensors
+from .coarse_losses import coarse_loss, coarse_window_loss, text_loss
 from .device import arithmetic
+from .local_loss import LOCAL_HALVES, local_loss
 from .log import FIGURES
 from .tar_config import TarTraining
-from .tar_losses import Loss, coarse_loss, coarse_window_loss, fine_loss, text_loss
+from .window_losses import Loss
 
-FINE_HALVES = (8, 18)
-"""Half sides of the fine windows, fine cells, in turn: matching uses small and large ones."""
-FINE_RADIUS = 10
+LOCAL_NAMES = ("local.", "sharpness")
+"""How the names of the weights of the local features begin; all others belong to the coarse matching."""
 COARSE_WINDOWS = 12
 """Windows per pair for the coarse window loss."""
 MOST_LOST = 50
@@ -33,27 +34,41 @@ MOST_GRADIENT = 1.0
 
 
 class Losses(NamedTuple):
-    """The losses of one batch. window: of the coarse features; see `tar_losses`."""
+    """The losses of one batch; None of what took no part. window: of the coarse features, see `coarse_losses`."""
 
-    coarse: Loss
-    window: Loss
-    fine: Loss
-    text: Tensor
+    coarse: Loss | None = None
+    window: Loss | None = None
+    local: Loss | None = None
+    text: Tensor | None = None
 
     def total(self, settings: TarTraining) -> Tensor:
         """What is minimised."""
-        return (
-            settings.coarse_weight * self.coarse.value
-            + settings.window_weight * self.window.value
-            + settings.fine_weight * self.fine.value
-            + settings.text_weight * self.text
-        )
+        parts = [
+            weight * loss.value
+            for weight, loss in (
+                (settings.coarse_weight, self.coarse),
+                (settings.window_weight, self.window),
+                (settings.local_weight, self.local),
+            )
+            if loss is not None
+        ]
+        if self.text is not None:
+            parts.append(settings.text_weight * self.text)
+        return torch.stack(parts).sum()
 
     def figures(self) -> Tensor:
-        """`FIGURES` (6,)."""
-        coarse, window, fine, text = self
-        shown = (coarse.value, coarse.right, window.right, fine.value, fine.right, text)
-        return torch.stack([figure.float() for figure in shown])
+        """`FIGURES` (6,), not a number for what took no part."""
+        known = next(loss for loss in (self.coarse, self.local) if loss is not None)
+        none = torch.full_like(known.right, float("nan"))
+        coarse, window, local = (loss or Loss(none, none) for loss in (self.coarse, self.window, self.local))
+        text = none if self.text is None else self.text
+        shown = (coarse.value, coarse.right, window.right, local.value, local.right, text)
+        return torch.stack([figure.detach().float() for figure in shown])
+
+
+def mean_figures(rows: list[Tensor]) -> dict[str, float]:
+    """`FIGURES` of several batches as one: the mean of each over those where what it judges took part."""
+    return dict(zip(FIGURES, torch.stack(rows).nanmean(0).tolist()))
 
 
 class Learner:
@@ -95,7 +110,7 @@ class Learner:
             group["lr"] = settings.rate_at(state.step)
         self.network.train()
         statistics = [buffer.clone() for buffer in self.network.buffers()]
-        losses = self._losses(batch, state.step % len(FINE_HALVES), state.step, self._text_now())
+        losses = self._losses(batch, LOCAL_HALVES[state.step % len(LOCAL_HALVES)], state.step, self._text_now())
         state.optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(losses.total(settings)).backward()
         self._scaler.unscale_(state.optimiser)
@@ -110,7 +125,7 @@ class Learner:
             return None
         self._lost = 0
         self._average()
-        return losses.figures().detach()
+        return losses.figures()
 
     def figures(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean figures over batches with the averaged weights; the same windows are looked at each time."""
@@ -120,11 +135,10 @@ class Learner:
         try:
             with torch.no_grad():
                 text = self.text if self.state.step >= self.settings.text_from else None
-                rows = [self._losses(b, 1, k, text).figures() for k, b in enumerate(batches)]
+                rows = [self._losses(b, LOCAL_HALVES[-1], k, text).figures() for k, b in enumerate(batches)]
         finally:
             self.network.load_state_dict(kept)
-        means = torch.stack(rows).mean(0).tolist()
-        return dict(zip(FIGURES, means))
+        return mean_figures(rows)
 
     def _text_now(self) -> TextFeatures | None:
         """The text features, if they take part in the present step."""
@@ -132,20 +146,37 @@ class Learner:
         drawn = np.random.default_rng((settings.seed, step, 1)).random()
         return self.text if step >= settings.text_from and drawn >= settings.text_left_out else None
 
-    def _losses(self, batch: Batch, window: int, seed: int, text: TextFeatures | None) -> Losses:
-        """window: which of `FINE_HALVES`; seed: of the coarse windows that are drawn."""
+    def _losses(self, batch: Batch, half: int, seed: int, text: TextFeatures | None) -> Losses:
+        """half: half side of the local windows, fine cells; seed: of the coarse windows that are drawn."""
         batch = batch.to(self.device)
+        losses = Losses()
+        if batch.coarse is not None:
+            losses = self._coarse_losses(batch.coarse, seed, text)
+        if batch.local is not None:
+            losses = losses._replace(local=self._local_loss(batch.local, half))
+        return losses
+
+    def _coarse_losses(self, batch: CoarseBatch, seed: int, text: TextFeatures | None) -> Losses:
         random = torch.Generator().manual_seed((self.settings.seed << 32) + seed)
-        layers = (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
-        images = [layer.contiguous(memory_format=self.layout) for layer in layers]
         with self._autocast():
-            encoded = self.network.encode(images[0], images[1], images[2], images[3], text)
-            near = encoded.pairs(slice(0, batch.near))
+            encoded = self.network.encode(*self._images(batch), text)
             coarse = coarse_loss(self.network, encoded, batch)
             wide = coarse_window_loss(self.network, encoded, batch, COARSE_WINDOWS, random)
-            fine = fine_loss(self.network, near, batch, FINE_HALVES[window], FINE_RADIUS)
-            shown = text_loss(encoded, batch)
-        return Losses(coarse, wide, fine, shown)
+            shown = None if encoded.text is None else text_loss(encoded.text, batch)
+        return Losses(coarse, wide, text=shown)
+
+    def _local_loss(self, batch: LocalBatch, half: int) -> Loss:
+        with self._autocast():
+            features = self.network.local(*self._images(batch))
+        return local_loss(features, self.network.sharpness, batch, half)  # correlations in full precision
+
+    def _images(self, batch: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Optical image and validity, SAR image and validity."""
+        optical, optical_valid, sar, sar_valid = (
+            layer.contiguous(memory_format=self.layout)
+            for layer in (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
+        )
+        return optical, optical_valid, sar, sar_valid
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision is torch.float32:
@@ -165,10 +196,16 @@ class Learner:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Fewer steps count at the start, so that the averages do not hold on to the first weights."""
+        """Fewer steps count at the start, so that the averages do not hold on to the first weights.
+
+        A part that is left out keeps its averages: those of a checkpoint are not as exact as its weights.
+        """
         decay = min(self.settings.average, self.state.step / (9 + self.state.step))
         current = self.network.state_dict()
         for key, value in self.state.average.items():
+            is_local = key.startswith(LOCAL_NAMES)
+            if not (self.settings.has_local if is_local else self.settings.has_coarse):
+                continue
             if value.is_floating_point():
                 value.lerp_(current[key].float(), 1 - decay)
             else:

@@ -24,14 +24,17 @@ from .chips import Chip
 
 Image = npt.NDArray[np.float32]
 PLACE_TRIALS = 8
+MOST_REDUCED = 0.25
+"""Natural logarithm of how much smaller than in the chip windows may show the ground; see `Regime.zoom`."""
 
 
 @dataclass(frozen=True)
 class Regime:
     """How the SAR window may lie relative to the optical one. Ranges go both ways.
 
-    rotation: degrees; scale: natural logarithm; shift: pixels, and a share of the side; shear: of the affine;
-    elastic: largest local displacement in pixels.
+    rotation: degrees; scale: natural logarithm; shift: share of the side; shear: of the affine; elastic: largest
+    local displacement in pixels; zoom: natural logarithm of how much larger than in the chip both windows together
+    may show the ground.
     """
 
     rotation: float
@@ -39,13 +42,21 @@ class Regime:
     shift: float
     shear: float
     elastic: float
+    zoom: float
 
 
-POSE = Regime(rotation=16.0, scale=0.22, shift=0.35, shear=0.03, elastic=2.0)
+POSE = Regime(rotation=16.0, scale=0.22, shift=0.35, shear=0.03, elastic=2.0, zoom=0.35)
 """As the pose hypotheses leave it."""
-NEAR = Regime(rotation=2.5, scale=0.04, shift=0.35, shear=0.02, elastic=3.0)
+NEAR = Regime(rotation=2.5, scale=0.04, shift=0.35, shear=0.02, elastic=3.0, zoom=0.35)
 """As the second pass finds it, but for the shift: were it small, the network would learn that every place lies
 where it lies in the other image, and would find it there in images of different places too."""
+LOCAL_SHIFT = 8.0
+"""Pixels: what the second pass has to make good, so that the place itself is no hint."""
+
+
+def local_regime(side: int) -> Regime:
+    """As the second pass finds windows of `side` pixels. Enlarged: other satellites' pixels are smoother."""
+    return Regime(rotation=2.5, scale=0.04, shift=LOCAL_SHIFT / side, shear=0.02, elastic=3.0, zoom=0.7)
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ def draw_warp(chip: Chip, side: int, regime: Regime, rng: np.random.Generator) -
 def _draw(columns: int, rows: int, side: int, regime: Regime, rng: np.random.Generator) -> Warp:
     quarter = 90.0 * rng.integers(4)
     turn = quarter + (rng.uniform(-20, 20) if rng.random() < 0.5 else 0.0)
-    zoom = float(np.exp(rng.uniform(-0.35, 0.25))) if rng.random() < 0.6 else 1.0
+    zoom = float(np.exp(rng.uniform(-regime.zoom, MOST_REDUCED))) if rng.random() < 0.6 else 1.0
     reach = side * zoom / 2
     low, high = np.minimum(reach * 0.9, columns / 2), np.maximum(columns - reach * 0.9, columns / 2)
     low_y, high_y = np.minimum(reach * 0.9, rows / 2), np.maximum(rows - reach * 0.9, rows / 2)

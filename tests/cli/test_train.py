@@ -21,9 +21,10 @@ from sarto.core.train.checkpoint import read
 
 SETTINGS = {
     "network": {
-        "stem": 4, "widths": [8, 8, 8], "blocks": [0, 0, 0], "coarse": 8, "fine": 4, "heads": 2, "text_dim": 12
+        "stem": 4, "widths": [8, 8, 8], "blocks": [0, 0, 0], "coarse": 8,
+        "local": [4, 8, 4], "dilations": [1], "heads": 2, "text_dim": 12
     },
-    "steps": 6, "pairs": 2, "side": 64, "windows": 4, "precision": "float32",
+    "steps": 6, "pairs": 2, "side": 64, "local_pairs": 2, "local_side": 64, "precision": "float32",
 }  # fmt: skip
 
 
@@ -90,6 +91,18 @@ def test_from_data_to_weights(place: Path, capsys) -> None:
     assert shown.err == ""
     facts = json.loads(shown.out)
     assert (facts["step"], facts["steps"]) == (6, 6)
+
+
+def test_a_run_of_the_local_features_alone(place: Path, capsys) -> None:
+    none = {"coarse_weight": 0, "window_weight": 0, "text_weight": 0}
+    (place / "settings.json").write_text(json.dumps({**SETTINGS, **none}))
+    held = str(place / "held" / "manifest.csv")
+    assert main(_arguments(place, "--held-out", held, "--json", "--quiet")) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts["held_out"]) == {"step", "local", "local right"}
+    (place / "settings.json").write_text(json.dumps({**SETTINGS, **none, "local_weight": 0}))
+    assert main(_arguments(place, out=str(place / "none"))) == 2
+    assert "'local_weight'" in capsys.readouterr().err
 
 
 def test_a_run_is_not_overwritten_but_resumed(place: Path, capsys) -> None:

@@ -3,8 +3,8 @@
 The paper: dense coarse correspondences on the enhanced high-level features, each refined with the low-level
 features. Our reading: a coarse descriptor is the window of enhanced 1/8 features around a cell (single vectors of
 so different images are too weak, windows are not); dual-softmax over all pairs of cells gives the probability of
-each correspondence. The refinement correlates windows of 1/2 features over small shifts; its softmax gives the
-sub-pixel position and its spread.
+each correspondence. The refinement (`refine`) correlates windows of 1/2 features over small shifts; its softmax
+gives the sub-pixel position and its spread.
 """
 
 from __future__ import annotations
@@ -42,24 +42,6 @@ class CoarseHead(nn.Module):
             high = high + self.said(said)
         smoothed: Tensor = self.smooth(_doubled(high) + self.beside(eighth))
         return smoothed
-
-
-class FineHead(nn.Module):
-    """1/2 features to localise with, from the coarse ones, 1/4 and 1/2."""
-
-    def __init__(self, config: TarConfig) -> None:
-        super().__init__()
-        self.from_coarse = nn.Conv2d(config.coarse, config.fine, 1)
-        self.beside_quarter = nn.Conv2d(config.widths[0], config.fine, 1)
-        self.smooth_quarter = _smooth(config.fine)
-        self.beside_half = nn.Conv2d(config.stem, config.fine, 1)
-        self.smooth_half = _smooth(config.fine)
-
-    def forward(self, coarse: Tensor, quarter: Tensor, half: Tensor) -> Tensor:
-        """(B, fine, rows / 2, columns / 2)."""
-        x = self.smooth_quarter(_doubled(self.from_coarse(coarse)) + self.beside_quarter(quarter))
-        finest: Tensor = self.smooth_half(_doubled(x) + self.beside_half(half))
-        return finest
 
 
 def _smooth(width: int) -> nn.Sequential:

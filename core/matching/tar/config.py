@@ -11,7 +11,9 @@ class TarConfig:
     """Widths and depths. The defaults are the shipped network.
 
     stem: channels at 1/2. widths, blocks: channels and residual blocks of the trunk at 1/4, 1/8 and 1/16.
-    coarse, fine: channels of the features that are matched, at 1/8 and at 1/2.
+    coarse: channels of the features that are matched at 1/8.
+    local: channels of the low-level branch at 1/2: of its stems, its trunk, and what is matched; dilations: of
+    its residual blocks.
     heads, rounds: heads of all attention, rounds of self- and cross-attention between the images.
     window: taps per side (odd) and gap in cells between them of the neighbourhood that a coarse descriptor holds.
     text: whether text features take part; text_dim: their length.
@@ -21,7 +23,8 @@ class TarConfig:
     widths: tuple[int, int, int] = (48, 96, 128)
     blocks: tuple[int, int, int] = (1, 2, 1)
     coarse: int = 64
-    fine: int = 32
+    local: tuple[int, int, int] = (24, 32, 16)
+    dilations: tuple[int, ...] = (1, 2, 4)
     heads: int = 4
     rounds: int = 1
     window: tuple[int, int] = (3, 2)

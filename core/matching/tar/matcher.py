@@ -37,6 +37,11 @@ DISTANCE = 0.03
 """Share of the image's longer side within which two poses are the same."""
 UNIT_AREA = 192.0**2
 """Pixels of overlap on chips as it was calibrated on."""
+SCORE_WEIGHT, SCORE_FLOOR = 0.2, 0.01
+"""How much the logarithm of the first pass's score counts beside the gain of the second. Flooded forest shows the
+second pass hardly anything by itself. Chosen on training pairs and half of the validation pairs."""
+CHANCE = SCORE_WEIGHT * math.log(SCORE_FLOOR)
+"""Support of a pose that neither pass sees anything in."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,18 @@ def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> E
         if parts.second and found >= limits.gain and hypothesis.score < RIVAL * best:
             break
         outcomes.append(second_pass(task, model, hypothesis, reporter, parts.second))
-    outcomes.sort(key=lambda o: -o.gain)
-    gains = [(o.pose, o.gain) for o in outcomes]
+    outcomes.sort(key=lambda o: -support(o.gain, o.hypothesis))
+    compared = [(o.pose, support(o.gain, o.hypothesis)) for o in outcomes]
+    most = Limits(hypotheses[0].score, max(o.gain for o in outcomes))
     first = outcomes[0]
     if parts.second:
         first = finish(task, model, first, reporter)
-    return _conclude(task, model, hypotheses, first, gains, reporter)
+    return _conclude(task, model, first, compared, most, reporter)
+
+
+def support(gain: float, hypothesis: Hypothesis) -> float:
+    """What speaks for a pose in both passes together: its gain in the second, and its score in the first."""
+    return gain + SCORE_WEIGHT * math.log(hypothesis.score + SCORE_FLOOR)
 
 
 def _match_large(
@@ -123,33 +134,35 @@ def _match_large(
     """
     tried = hypotheses[:TRIED]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
-    seen = sorted(((preview(task, model, h, reporter), h) for h in tried), key=lambda one: -one[0])
+    seen = [(preview(task, model, h, reporter), h) for h in tried]
+    seen.sort(key=lambda one: -support(*one))
     outcome = second_pass(task, model, seen[0][1], reporter, parts.second)
-    return _conclude(task, model, hypotheses, outcome, [(h.pose, gain) for gain, h in seen], reporter)
+    compared = [(h.pose, support(gain, h)) for gain, h in seen]
+    most = Limits(hypotheses[0].score, max(gain for gain, _ in seen))
+    return _conclude(task, model, outcome, compared, most, reporter)
 
 
 def _conclude(
     task: MatchTask,
     model: Model,
-    hypotheses: list[Hypothesis],
     best: Outcome,
-    gains: list[tuple[Floats, float]],
+    compared: list[tuple[Floats, float]],
+    most: Limits,
     reporter: Reporter,
 ) -> Examined:
-    """gains: poses that were compared, all in the same way, with their gains; the best first."""
+    """compared: poses, all looked at in the same way, with their `support`, best first. most: see `Examined`."""
     ties, agreed, pose = best.ties, best.agreed, best.pose
     if agreed.sum() >= MIN_POINTS:
         pose = fit_pose(ties.reference[agreed], ties.moving[agreed], np.clip(ties.value[agreed], 0.05, 1.0))
     overlap = Placing(task.reference, task.moving, pose, 1, 1.0).overlap_share
-    evidence = evidence_features(task, best, gains, overlap)
+    evidence = evidence_features(task, best, compared, overlap)
     log_odds = model.calibration.log_odds(evidence)
     features = tie_features(ties, pose)
     confidence = model.calibration.tie_confidence(features, log_odds) if len(ties) else np.zeros(0)
     reach = FINE_CELL * (2 * best.plan.half + 1) * best.plan.factor
     steps = {
         "pose from": best.hypothesis.source,
-        "hypotheses": len(hypotheses),
-        "poses tried": len(gains),
+        "poses tried": len(compared),
         "places": best.tried,
         "overlap of the images": round(overlap, 4),
         "evidence from": {name: round(value, 4) for name, value in evidence.items()},
@@ -159,24 +172,25 @@ def _conclude(
     points = TiePoints(ties.reference, ties.moving, confidence, ties.round_trip)
     probability = 1 / (1 + math.exp(-log_odds))
     result = MatchResult(points, agreed, pose, probability, best.tried, reach, steps, cover)
-    most = Limits(max(h.score for h in hypotheses), max(gain for _, gain in gains))
     return Examined(result, most, evidence, features)
 
 
 def evidence_features(
-    task: MatchTask, best: Outcome, gains: list[tuple[Floats, float]], overlap: float
+    task: MatchTask, best: Outcome, compared: list[tuple[Floats, float]], overlap: float
 ) -> dict[str, float]:
-    """What speaks for the best outcome, for `Calibration.log_odds`. gains: see `_conclude`.
+    """What speaks for the best outcome, for `Calibration.log_odds`. compared: see `_conclude`.
 
-    gain: support of all places. coarse: support of the coarse cells. lead: gain over the best other pose's that
-    was tried, over chance where none was.
+    gain: support of all places. coarse: of the coarse cells. lead: of both over the best other pose tried, over
+    chance where there was none.
     agreement: share of places on the pose. room: logarithm of the overlap in units of the chips calibrated on.
     tried: logarithm of the rotations, scales and shifts searched.
     """
     tolerance = DISTANCE * max(task.reference.shape)
-    pose, most = gains[0]
+    pose, most = compared[0]
     others = [
-        gain for other, gain in gains[1:] if affine.grid_distance(other, pose, task.reference.shape) > tolerance
+        value
+        for other, value in compared[1:]
+        if affine.grid_distance(other, pose, task.reference.shape) > tolerance
     ]
     search = task.search
     turns = 1 + search.rotation_deg / 5 * 2
@@ -185,7 +199,7 @@ def evidence_features(
     return {
         "gain": best.gain,
         "coarse": best.hypothesis.score,
-        "lead": most - max(others, default=0.0),
+        "lead": most - max(others, default=CHANCE),
         "agreement": best.agreement,
         "room": math.log(max(overlap, 1e-3) * min(task.reference.size, 16 * UNIT_AREA) / UNIT_AREA),
         "tried": math.log(turns * scales * shifts),

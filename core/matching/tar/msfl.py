@@ -1,8 +1,9 @@
 """MSFL: multi-scale visual feature learning.
 
 The paper asks for low-level features that localise (1/2, 1/4) and high-level ones that match (1/8, 1/16). Our
-reading: each modality has a stem of its own, for brightness and noise differ there; from 1/4 on, both share one
-trunk of residual blocks, because what is left to describe, the layout of the ground, is the same.
+reading: each modality has a stem of its own, for brightness and noise differ there; what follows is shared,
+because what is left to describe, the layout of the ground, is the same. The low-level features have a branch of
+their own (`local`), which sees some 30 pixels far: features drawn from the high-level ones find, but misplace.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ def like(single: Tensor, count: int) -> Tensor:
     return single.expand(count, *single.shape[1:])
 
 
-class _Block(nn.Module):
-    """Two 3 × 3 convolutions with a shortcut."""
+class Block(nn.Module):
+    """Two 3 × 3 convolutions with a shortcut; the first with gaps of `dilation`."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -61,13 +62,13 @@ class _Block(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-def _down(inside: int, outside: int, side: int, blocks: int) -> nn.Sequential:
+def down(inside: int, outside: int, side: int, blocks: int) -> nn.Sequential:
     """Halve the resolution, then refine."""
     return nn.Sequential(
         nn.Conv2d(inside, outside, side, stride=2, padding=side // 2, bias=False),
         nn.BatchNorm2d(outside),
         nn.ReLU(inplace=True),
-        *[_Block(outside) for _ in range(blocks)],
+        *[Block(outside) for _ in range(blocks)],
     )
 
 
@@ -76,11 +77,11 @@ class Encoder(nn.Module):
 
     def __init__(self, config: TarConfig) -> None:
         super().__init__()
-        self.optical_stem = _down(2, config.stem, 5, 1)
-        self.sar_stem = _down(2, config.stem, 5, 1)
+        self.optical_stem = down(2, config.stem, 5, 1)
+        self.sar_stem = down(2, config.stem, 5, 1)
         sizes = (config.stem, *config.widths)
         self.trunk = nn.ModuleList(
-            [_down(sizes[k], sizes[k + 1], 3, config.blocks[k]) for k in range(len(config.widths))]
+            [down(sizes[k], sizes[k + 1], 3, config.blocks[k]) for k in range(len(config.widths))]
         )
 
     def forward(self, optical: Tensor, sar: Tensor) -> Pyramid:

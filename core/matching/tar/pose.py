@@ -132,6 +132,15 @@ def distinct(poses: list[Hypothesis], task: MatchTask) -> list[Hypothesis]:
     return kept
 
 
+def room(pose: Floats, task: MatchTask) -> tuple[tuple[float, float], tuple[float, float]]:
+    """By what share a pose may grow, and by what angle (radians) turn, within the search range: least, most."""
+    search = task.search
+    angle, scale = affine.angle_and_scale(pose)
+    grow = (search.scale_min / ROOM_SCALE / scale - 1, search.scale_max * ROOM_SCALE / scale - 1)
+    most = search.rotation_deg + ROOM_DEG
+    return grow, (math.radians(-most - angle), math.radians(most - angle))
+
+
 def within_range(pose: Floats, task: MatchTask) -> Floats:
     """The pose with rotation and scale taken back into the search range; the middle of the reference stays."""
     search, middle = task.search, affine.centre(task.reference.shape)

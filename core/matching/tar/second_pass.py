@@ -16,19 +16,28 @@ from ..protocol import MatchTask
 from ..robust import CURVED, consensus
 from ..structural.matcher import level_factors
 from .cfdm import FINE_CELL
-from .pose import Hypothesis, within_range
+from .pose import Hypothesis, room, within_range
 from .thinning import thinned
 from .tiles import MARGIN, TILE, Plan, Ties, match_tiles
 from .views import Model
-from .vote import vote
+from .vote import Bounds, vote
 
-WIDE = (24, 10)
-CLOSE = (18, 6)
-FINAL = (12, 6)
-"""Half side of a window and search radius in fine cells: from the overview's pose, later, and at the end."""
-EDGES = 0.9
-"""Share of edge maps in the last look. Learned features find the place where edges alone mislead; edges measure
-it: published pairs are aligned to about a pixel, and features learned from them are no sharper than that."""
+
+@dataclass(frozen=True)
+class Look:
+    """half, radius: half side of a window and search radius in fine cells; edges: see `Plan`."""
+
+    half: int
+    radius: int
+    edges: float
+
+    def plan(self, factor: float, there_and_back: bool) -> Plan:
+        return Plan(factor, self.half, self.radius, there_and_back, self.edges)
+
+
+WIDE, CLOSE, FINAL = Look(24, 10, 0.75), Look(24, 8, 0.9), Look(18, 8, 0.92)
+"""From the overview's pose, later, and at the end of small images. Learned features find the place where edges
+alone mislead; edges measure it: published pairs, which features learn from, are aligned to about a pixel."""
 MAX_ROUND_TRIP = 2.0
 MOST_TILES, GUIDE_TILES = 120, 16
 """Tiles on the last level, and on those before, which only guide it."""
@@ -69,44 +78,39 @@ def second_pass(
         factors = factors[-1:]
     last_level = len(factors) - 1
     final = longest > TILE or not again  # else `finish` follows
-    plans = [
-        Plan(
-            f,
-            *(WIDE if k == 0 else CLOSE),
-            final and k == last_level,
-            EDGES if final and k == last_level else None,
-        )
-        for k, f in enumerate(factors)
-    ]
+    plans = [(WIDE if k == 0 else CLOSE).plan(f, final and k == last_level) for k, f in enumerate(factors)]
     for number, plan in enumerate(plans):
         last = number == last_level
         found = _level(task, model, pose, plan, last, reporter)
-        field, gain = _vote(found, number > 0 and longest > TILE, task)
-        pose = within_range(affine.compose(pose, _moved(field, FINE_CELL * plan.factor)), task)
+        pose, gain = _improved(task, pose, found, plan, number > 0 and longest > TILE)
     return _outcome(task, hypothesis, pose, found, gain, plan)
 
 
 def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> float:
     """The gain of a hypothesis on the first level alone: tells which one to go on with on a large scene."""
-    plan = Plan(level_factors(max(task.reference.shape))[0], *WIDE, False)
+    plan = WIDE.plan(level_factors(max(task.reference.shape))[0], False)
     found = _level(task, model, hypothesis.pose, plan, False, reporter)
-    return _vote(found, False, task)[1]
+    return _improved(task, hypothesis.pose, found, plan)[1]
 
 
 def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
     """Once more from the pose found, with smaller windows, which tell more places apart; for small images."""
-    plan = Plan(1.0, *FINAL, True, EDGES)
+    plan = FINAL.plan(1.0, True)
     found = _level(task, model, outcome.pose, plan, True, reporter)
-    field, _ = _vote(found, False, task)
-    pose = within_range(affine.compose(outcome.pose, _moved(field, FINE_CELL)), task)
+    pose, _ = _improved(task, outcome.pose, found, plan)
     return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
 
 
-def _vote(found: Ties, affine_model: bool, task: MatchTask) -> tuple[Floats, float]:
-    """See `vote`; no place, no shift and no gain."""
+def _improved(
+    task: MatchTask, pose: Floats, found: Ties, plan: Plan, affine_model: bool = False
+) -> tuple[Floats, float]:
+    """The pose that all places vote for, within the search range, and its gain; no place, no change."""
     if not len(found):
-        return np.zeros((2, 3)), 0.0
-    return vote(found.reference, found.logs, affine_model, task.options.seed)
+        return pose, 0.0
+    unit = FINE_CELL * plan.factor
+    bounds = Bounds(*(tuple(np.array(pair) / unit) for pair in room(pose, task)))
+    field, gain = vote(found.reference, found.logs, affine_model, task.options.seed, bounds)
+    return within_range(affine.compose(pose, _moved(field, unit)), task), gain
 
 
 def _outcome(

@@ -13,7 +13,7 @@ from ...contract import Flags, Floats, Pixels, Points, Reporter
 from ...geometry import affine
 from .cfdm import FINE_CELL, MOST_SHARP
 from .refine import Refined, correlation_volume, refine
-from .views import Model, TileView, encode_views, fine, padded
+from .views import Model, TileView, local_views, padded
 
 TILE = 256
 """Side of a tile in its own pixels."""
@@ -61,14 +61,14 @@ class Plan:
     """How tiles are matched.
 
     factor: full pixels per tile pixel; half, radius: half side of a window and search radius in fine cells;
-    there_and_back: whether matches are checked by matching back. edges: share of edge maps, see `TarNetwork.fine`.
+    there_and_back: whether matches are checked by matching back. edges: their share, see `LocalEncoder`.
     """
 
     factor: float
     half: int
     radius: int
     there_and_back: bool
-    edges: float | None = None
+    edges: float
 
 
 def match_tiles(
@@ -87,8 +87,7 @@ def match_tiles(
         TileView(np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64), pose) for x, y in corners
     ]
     parts = []
-    for chosen, encoded in encode_views(model, reference, moving, views, size, reporter):
-        maps, mask = fine(model, encoded, plan.edges)
+    for chosen, maps, mask in local_views(model, reference, moving, views, size, plan.edges, reporter):
         parts.append(_match(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
     return Ties.join(parts)

@@ -64,6 +64,37 @@ def encode_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
+    for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
+        with _arithmetic(model):
+            encoded = model.network.encode(*optical, *sar, model.text)
+        yield chosen, encoded
+
+
+def local_views(
+    model: Model,
+    reference: Pixels,
+    moving: Pixels,
+    views: list[TileView],
+    size: tuple[int, int],
+    share: float,
+    reporter: Reporter,
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """As `encode_views`; yields which, and their local features and mask, see `LocalEncoder`. share: of edges."""
+    for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
+        with _arithmetic(model):
+            maps, mask = model.network.local(*optical, *sar, share)
+        yield chosen, maps, mask
+
+
+def _cut(
+    model: Model,
+    reference: Pixels,
+    moving: Pixels,
+    views: list[TileView],
+    size: tuple[int, int],
+    reporter: Reporter,
+) -> Iterator[tuple[slice, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
+    """Values and validity of tiles, each (B, 1, rows, columns), some at a time; one optical may stand for B."""
     step = max(1, int(BATCH_PIXELS / (size[0] * size[1])))
     for start in range(0, len(views), step):
         reporter.check()
@@ -73,19 +104,7 @@ def encode_views(
             lattices = lattices[:1]  # poses tried on one place: it is encoded once
         optical = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
         sar = _tensors([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
-        yield chosen, encode(model, optical, sar)
-
-
-def encode(model: Model, optical: tuple[Tensor, Tensor], sar: tuple[Tensor, Tensor]) -> Encoded:
-    """Encode pairs of (values, validity), each (B, 1, rows, columns); a single optical one stands for B."""
-    with _arithmetic(model):
-        return model.network.encode(*optical, *sar, model.text)
-
-
-def fine(model: Model, encoded: Encoded, edges_share: float | None) -> tuple[Tensor, Tensor]:
-    """See `TarNetwork.fine`."""
-    with _arithmetic(model):
-        return model.network.fine(encoded, edges_share)
+        yield chosen, optical, sar
 
 
 def _arithmetic(model: Model) -> AbstractContextManager[object]:

@@ -7,13 +7,15 @@ the affine is sought under which their probabilities are jointly largest. (Our o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...contract import Floats, Points
 
-FLOOR = 0.01
+FLOOR = 0.001
 """Added to probabilities before their logarithm: no single place may rule a pose out."""
 TRIES, ROUNDS, SHRINK = 48, 16, 0.75
 """Random search: candidates per round, rounds, and how the step shrinks from one to the next."""
@@ -24,17 +26,29 @@ MOST_PLACES = 300
 
 
 def log_support(probability: Tensor) -> Tensor:
-    """Logarithm of how probable each shift and its eight neighbours are: (N, side, side) from the same."""
-    mass = torch.nn.functional.avg_pool2d(probability[:, None], 3, 1, 1, count_include_pad=True)[:, 0] * 9
-    return torch.log(mass + FLOOR)
+    """How much each shift is supported, from its probability (…), of any shape."""
+    return torch.log(probability + FLOOR)
 
 
-def vote(places: Points, logs: Tensor, affine_model: bool, seed: int) -> tuple[Floats, float]:
+class Bounds(NamedTuple):
+    """What a field may grow and turn by, least and most: shift in cells per unit of position."""
+
+    growth: tuple[float, float]
+    turn: tuple[float, float]
+
+
+ANY = Bounds((-np.inf, np.inf), (-np.inf, np.inf))
+
+
+def vote(
+    places: Points, logs: Tensor, affine_model: bool, seed: int, bounds: Bounds = ANY
+) -> tuple[Floats, float]:
     """The displacement field that maximises the mean support.
 
     places: (N, 2) positions in any unit; logs: (N, side, side) from `log_support`, shifts (dy, dx) in cells.
-    affine_model: six parameters; else four (a similarity). Returns (2, 3): position → shift in cells, and the mean
-    gain over even chances.
+    affine_model: six parameters; else four (a similarity). bounds: where nothing is seen clearly, a pose far off
+    the search range would else often win by chance. Returns (2, 3): position → shift in cells, and the mean gain
+    over even chances.
     """
     random = np.random.default_rng(seed)
     if len(places) > MOST_PLACES:
@@ -47,6 +61,9 @@ def vote(places: Points, logs: Tensor, affine_model: bool, seed: int) -> tuple[F
     mean = logs.mean(0)
     best = int(mean.argmax())
     start = np.array([best % logs.shape[-1] - radius, best // logs.shape[-1] - radius], dtype=np.float64)
+    free = np.full(6, np.inf)
+    low, high = -free, free
+    (low[2], high[2]), (low[3], high[3]) = (np.array(pair) * half for pair in bounds)
     current = np.zeros(6)
     current[:2] = start
     top = float(_support(current[None], unit, logs)[0])
@@ -56,14 +73,15 @@ def vote(places: Points, logs: Tensor, affine_model: bool, seed: int) -> tuple[F
         moves[:, 2:] *= random.random((TRIES, 1)) < 0.8
         if not affine_model:
             moves[:, 4:] = 0
-        values = _support(current + moves, unit, logs)
+        tried = np.clip(current + moves, low, high)
+        values = _support(tried, unit, logs)
         k = int(values.argmax())
         if float(values[k]) > top:
-            current, top = current + moves[k], float(values[k])
+            current, top = tried[k], float(values[k])
         step *= SHRINK
     linear = _linear(current[None])[0] / half
     field = np.column_stack([linear, current[:2] - linear @ middle])
-    even = float(np.log(9.0 / logs.shape[-1] ** 2 + FLOOR))
+    even = float(np.log(1.0 / logs.shape[-1] ** 2 + FLOOR))
     return field, top - even
 
 

@@ -17,10 +17,23 @@ from sarto.core.train.scenes import label_of
 from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import TarTraining
 
-NETWORK = TarConfig(stem=4, widths=(8, 8, 8), blocks=(0, 0, 0), coarse=8, fine=4, heads=2, text_dim=12)
-TINY = TarTraining(
-    NETWORK, steps=40, warmup=2, rate=3e-3, pairs=2, side=64, windows=4, average=0.9, precision="float32"
+NETWORK = TarConfig(
+    stem=4, widths=(8, 8, 8), blocks=(0, 0, 0), coarse=8, local=(4, 8, 4), dilations=(1,), heads=2, text_dim=12
 )
+TINY = TarTraining(
+    NETWORK,
+    steps=40,
+    warmup=2,
+    rate=3e-3,
+    pairs=2,
+    side=64,
+    local_pairs=2,
+    local_side=64,
+    average=0.9,
+    precision="float32",
+)
+ONLY_LOCAL: dict[str, float] = {"coarse_weight": 0.0, "window_weight": 0.0, "text_weight": 0.0}
+ONLY_COARSE: dict[str, float] = {"local_weight": 0.0}
 
 
 def texture(seed: int, shape: tuple[int, int] = (128, 128)) -> np.ndarray:

@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 import time
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -114,9 +115,12 @@ def test_a_malicious_file_is_refused_before_it_runs(make_run, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("network", "field"),
     [
-        (TarConfig(stem=8, widths=(8, 8, 8), blocks=(0, 0, 0), coarse=8, fine=4, heads=2, text_dim=12), "stem"),
-        (TarConfig(stem=4, widths=(8, 8, 8), blocks=(0, 0, 0), coarse=8, fine=4, heads=4, text_dim=12), "heads"),
-        (TarConfig(stem=4, widths=(8, 8, 8), blocks=(0, 1, 0), coarse=8, fine=4, heads=2, text_dim=12), "blocks"),
+        (replace(NETWORK, stem=8), "stem"),
+        (replace(NETWORK, heads=4), "heads"),
+        (replace(NETWORK, blocks=(0, 1, 0)), "blocks"),
+        (replace(NETWORK, local=(4, 8, 8)), "local"),
+        (replace(NETWORK, dilations=(2,)), "dilations"),
+        (replace(NETWORK, dilations=(1, 1)), "dilations"),
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(make_run, network: TarConfig, field: str) -> None:

@@ -18,11 +18,30 @@ def test_the_shipped_network_has_the_defaults() -> None:
 
 def test_shipped_settings() -> None:
     found = {path.stem: TarTraining.read(path) for path in FOLDER.glob("*.json")}
-    assert set(found) == {"tar", "tar-small", "tar-no-text", "tar-gpu"}
+    assert set(found) == {"tar", "tar-small", "tar-no-text", "tar-gpu", "tar-local"}
     assert found["tar-small"].network.widths == (24, 48, 64)
     assert found["tar-no-text"].network == TarConfig(text=False)
     assert (found["tar-gpu"].pairs, found["tar-gpu"].side) == (32, 192)
-    assert found["tar-gpu"].network == TarConfig()
+    assert found["tar-gpu"].network == replace(TarConfig(), local=(64, 96, 32))
+    assert found["tar-small"].network.local == (16, 24, 12)
+
+
+def test_tar_local_trains_the_local_features_of_the_shipped_network() -> None:
+    settings = TarTraining.read(find_settings("tar-local"))
+    assert settings.network == TarConfig()
+    assert (settings.has_coarse, settings.has_local) == (False, True)
+
+
+def test_a_part_without_weight_is_left_out() -> None:
+    none = {"coarse_weight": 0, "window_weight": 0, "text_weight": 0}
+    assert TarTraining().has_coarse
+    assert TarTraining().has_local
+    for one in none:
+        assert TarTraining.from_json({**none, one: 0.1}).has_coarse
+    assert not TarTraining.from_json(none).has_coarse
+    assert not TarTraining.from_json({"local_weight": 0}).has_local
+    with pytest.raises(OptionError, match="'local_weight'"):
+        TarTraining.from_json({**none, "local_weight": 0})
 
 
 def test_there_and_back() -> None:
@@ -33,8 +52,8 @@ def test_there_and_back() -> None:
 
 def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
-    path.write_text('{"steps": 5, "network": {"fine": 16}, "rate": 1e-2}')
-    assert TarTraining.read(path) == TarTraining(TarConfig(fine=16), steps=5, rate=0.01)
+    path.write_text('{"steps": 5, "network": {"dilations": [2]}, "rate": 1e-2}')
+    assert TarTraining.read(path) == TarTraining(TarConfig(dilations=(2,)), steps=5, rate=0.01)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +68,9 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"rate": float("nan")}, "rate"),
         ({"rate": -1e-3}, "rate"),
         ({"side": 100}, "side"),
+        ({"local_side": 100}, "local_side"),
+        ({"local_pairs": 0}, "local_pairs"),
+        ({"fine_weight": 1.0}, "fine_weight"),
         ({"average": 1.0}, "average"),
         ({"sets": "ombria"}, "sets"),
         ({"sets": [1]}, "sets"),
@@ -59,6 +81,15 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"network": {"widths": [48, 96]}}, "widths"),
         ({"network": {"widths": [48, 96, 128, 128]}}, "widths"),
         ({"network": {"widths": [48, 96, 1e9]}}, "widths"),
+        ({"network": {"local": [32, 48]}}, "local"),
+        ({"network": {"local": [32, 48, 24, 24]}}, "local"),
+        ({"network": {"local": [32, 48, 2]}}, "local"),
+        ({"network": {"local": [32, 48, "24"]}}, "local"),
+        ({"network": {"dilations": []}}, "dilations"),
+        ({"network": {"dilations": [1] * 9}}, "dilations"),
+        ({"network": {"dilations": [0]}}, "dilations"),
+        ({"network": {"dilations": [17]}}, "dilations"),
+        ({"network": {"fine": 32}}, "fine"),
         ({"network": {"heads": 5}}, "heads"),
         ({"network": {"window": [4, 2]}}, "window"),
         ({"network": {"text": 1}}, "text"),

@@ -14,7 +14,7 @@ from sarto.core.matching.tar.weights import load_model, read_bank, read_card, re
 from sarto.core.train.export import export, put_calibration
 from sarto.core.train.tar import Run
 
-from .conftest import NETWORK
+from .conftest import NETWORK, ONLY_LOCAL
 
 
 @pytest.fixture
@@ -133,3 +133,18 @@ def test_a_run_starts_from_exported_weights(trained: Run, make_run, tmp_path: Pa
         make_run("other", text=False, network=replace(NETWORK, text_dim=16)).start_from(path)
     with pytest.raises(EngineError):
         run.start_from(tmp_path / "none.safetensors")
+
+
+def test_weights_whose_local_features_are_trained_on_keep_all_others(
+    trained: Run, chips, make_run, tmp_path
+) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    export(trained.checkpoint, first)
+    run = make_run("next", steps=2, **ONLY_LOCAL)
+    run.start_from(first)
+    assert (run.state.step, len(run.state.optimiser.state)) == (0, 0)
+    run.train(chips, [], 600, lambda line: None)
+    export(run.checkpoint, second)
+    before, after = (read_weights(path).tensors for path in (first, second))
+    changed = {name for name, values in before.items() if not torch.equal(values, after[name])}
+    assert {name.split(".")[0] for name in changed} == {"local", "sharpness"}

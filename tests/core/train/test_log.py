@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from sarto.core.contract import InputError, OutputError
-from sarto.core.train.curves import draw_curves
+from sarto.core.train.curves import COLOURS, draw_curves
 from sarto.core.train.log import FIGURES, HELD_OUT, TRAINED, Log, read_log
 
 
@@ -20,7 +20,7 @@ def test_columns_are_as_they_were(tmp_path: Path) -> None:
     with Log(tmp_path) as log:
         log.add(25, TRAINED, _figures(0.123456), 1.0)
     lines = (tmp_path / "log.csv").read_text().splitlines()
-    assert lines[0] == "step,kind,coarse,coarse right,window right,fine,fine right,text,seconds"
+    assert lines[0] == "step,kind,coarse,coarse right,window right,local,local right,text,seconds"
     assert lines[1] == "25,train,0.12346,0.12346,0.12346,0.12346,0.12346,0.12346,1.0"
 
 
@@ -32,7 +32,7 @@ def test_what_is_trained_again_counts_once(tmp_path: Path) -> None:
             log.add(100, HELD_OUT, _figures(value))
     curves = read_log(tmp_path)
     assert curves[TRAINED].steps.tolist() == [25, 50, 75, 100, 125]
-    assert curves[TRAINED].figures["fine"].tolist() == [1, 1, 2, 2, 2]
+    assert curves[TRAINED].figures["local"].tolist() == [1, 1, 2, 2, 2]
     assert curves[HELD_OUT].figures["coarse"].tolist() == [2]
 
 
@@ -58,6 +58,30 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     assert draw_curves(tmp_path, tmp_path / "more.png") == tmp_path / "more.png"
     with pytest.raises(OutputError):
         draw_curves(tmp_path, tmp_path / "log.csv" / "x.png")
+
+
+def test_what_took_no_part_has_no_number_and_is_not_drawn(tmp_path: Path) -> None:
+    """Nor does it hide the others: the text began later, the local features took no part at all."""
+    none = float("nan")
+    with Log(tmp_path) as log:
+        for step in range(25, 500, 25):
+            late = {"text": none if step < 200 else 0.3, "local": none, "local right": none}
+            log.add(step, TRAINED, {**_figures(0.5), **late})
+        log.add(250, HELD_OUT, {**_figures(0.5), "local": none, "local right": none})
+    curve = read_log(tmp_path)[TRAINED]
+    assert np.isnan(curve.figures["local"]).all()
+    assert np.isnan(curve.figures["text"]).tolist() == [step < 200 for step in curve.steps]
+    picture = cv2.imread(str(draw_curves(tmp_path)))
+    green = (abs(picture.astype(int) - COLOURS[2]).max(axis=2) < 20).nonzero()
+    vermilion = (abs(picture.astype(int) - COLOURS[1]).max(axis=2) < 20).nonzero()
+    assert green[1][green[1] < 750].min() > 300  # the text's curve does not begin at the left
+    assert len(vermilion[1][vermilion[1] < 750]) == 0
+
+
+def test_nothing_but_missing_numbers_is_drawn_too(tmp_path: Path) -> None:
+    with Log(tmp_path) as log:
+        log.add(25, TRAINED, _figures(float("nan")))
+    draw_curves(tmp_path)
 
 
 def test_one_row_is_enough(tmp_path: Path) -> None:

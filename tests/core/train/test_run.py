@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 import torch
 from sarto.core.contract import Cancelled, EngineError, InputError, OptionError, Reporter
 from sarto.core.train import tar, tar_step
+from sarto.core.train.batches import Pairs
 from sarto.core.train.checkpoint import read
 from sarto.core.train.device import arithmetic, pick
 from sarto.core.train.log import HELD_OUT, TRAINED, read_log
 from sarto.core.train.tar import Run
+from sarto.core.train.tar_config import check
+from sarto.core.train.tar_step import mean_figures
 
-from .conftest import NETWORK
+from .conftest import NETWORK, ONLY_COARSE, ONLY_LOCAL, TINY
 
 
 def _quiet(_line: str) -> None:
@@ -23,14 +27,59 @@ def _quiet(_line: str) -> None:
 
 
 def test_losses_fall_on_a_few_pairs(make_run, chips) -> None:
-    run = make_run(steps=60, pairs=4, windows=12, rate=5e-3, cooldown=0.1)
+    run = make_run(steps=60, pairs=4, local_pairs=4, rate=5e-3, cooldown=0.1)
     recipe = run._recipe(chips[:2])
     figures = [run._learner.step(recipe.batch(step)).tolist() for step in range(60)]
-    first, last = (np.mean(part, axis=0) for part in (figures[:12], figures[-12:]))
+    first, last = (np.nanmean(part, axis=0) for part in (figures[:12], figures[-12:]))
     assert last[0] < first[0] - 0.15  # coarse
-    assert last[3] < first[3] - 0.1  # fine
+    assert last[3] < first[3] - 0.1  # local
     assert last[2] > first[2] + 0.05  # windows found
     assert last[5] < first[5]  # text
+
+
+def _kept(run: Run) -> dict[str, torch.Tensor]:
+    """Copies of all weights, statistics and averages."""
+    own = {f"network {k}": v.clone() for k, v in run.network.state_dict().items()}
+    return own | {f"average {k}": v.clone() for k, v in run.state.average.items()}
+
+
+def _is_local(name: str) -> bool:
+    """Of the name of a weight, after its kind."""
+    name = name.split(" ")[1]
+    return name.startswith("local.") or name == "sharpness"
+
+
+@pytest.mark.parametrize("part", ["local", "coarse"])
+def test_a_part_that_is_left_out_stays_bit_for_bit_as_it_is(make_run, chips, part: str) -> None:
+    """Also where its averages are not quite its weights, as those of a checkpoint are."""
+    first = make_run(steps=4)
+    first.train(chips, [], 600, _quiet)
+    run = make_run(steps=8, **(ONLY_LOCAL if part == "local" else ONLY_COARSE))
+    run.resume()
+    before = _kept(run)
+    run.train(chips, [], 600, _quiet)
+    assert run.state.step == 8
+    after = _kept(run)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {_is_local(name) for name in changed} == {part == "local"}
+    named = dict(run.network.named_parameters())
+    taught = {name for name in before if _is_local(name) == (part == "local") and name.split(" ")[1] in named}
+    assert len(taught & changed) > 0.9 * len(taught)  # text may be of no use yet
+    figures = read_log(run.folder)[TRAINED].figures
+    missing = {"local": ("coarse", "coarse right", "window right", "text"), "coarse": ("local", "local right")}
+    assert {name for name, values in figures.items() if np.isnan(values[-1])} == set(missing[part])
+
+
+def test_figures_of_a_part_that_is_left_out_are_not_noted(make_run, chips) -> None:
+    run = make_run(steps=1, **ONLY_LOCAL)
+    run.train(chips, chips, 600, _quiet)
+    assert set(run.state.facts.figures) == {"step", "local", "local right"}
+    json.dumps(run.state.facts.figures, allow_nan=False)
+
+
+def test_nothing_to_learn_is_an_error() -> None:
+    with pytest.raises(OptionError, match="'local_weight'"):
+        check(replace(TINY, **ONLY_LOCAL, **ONLY_COARSE))
 
 
 def test_going_on_is_as_not_stopping(make_run, chips) -> None:
@@ -74,19 +123,24 @@ def _weights(tensors: dict[str, torch.Tensor]) -> str:
     return next(k for k, v in tensors.items() if v.ndim == 4)
 
 
-def test_a_step_that_is_no_number_is_left_out(make_run, chips) -> None:
+def _poisoned(part: Pairs) -> Pairs:
+    return replace(part, sar=part.sar * float("nan"))
+
+
+@pytest.mark.parametrize("part", ["coarse", "local"])
+def test_a_step_that_is_no_number_is_left_out(make_run, chips, part: str) -> None:
     run = make_run()
     batch = run._recipe(chips).batch(0)
     assert run._learner.step(batch) is not None
     network = {k: v.clone() for k, v in run.network.state_dict().items()}
     average = {k: v.clone() for k, v in run.state.average.items()}
-    poisoned = replace(batch, sar=batch.sar * float("nan"))
+    poisoned = replace(batch, **{part: _poisoned(getattr(batch, part))})
     assert run._learner.step(poisoned) is None
     assert run.state.step == 2
     assert all(torch.equal(v, network[k]) for k, v in run.network.state_dict().items())
     assert all(torch.equal(v, average[k]) for k, v in run.state.average.items())
     figures = run._learner.step(batch)
-    assert torch.isfinite(figures).all()
+    assert torch.isfinite(figures[:5]).all()
 
 
 def test_a_run_that_only_finds_no_numbers_fails(make_run, chips, monkeypatch) -> None:
@@ -166,7 +220,7 @@ def test_starting_from_other_weights(make_run, chips) -> None:
 def test_without_text(make_run, chips) -> None:
     run = make_run(text=False, network=replace(NETWORK, text=False), steps=2)
     run.train(chips, [], 600, _quiet)
-    assert read_log(run.folder)[TRAINED].figures["text"].tolist() == [0]
+    assert read_log(run.folder)[TRAINED].figures["text"].tolist() == [pytest.approx(np.nan, nan_ok=True)]
     assert read(run.checkpoint).bank is None
 
 
@@ -175,6 +229,22 @@ def test_text_takes_part_from_its_step_on(make_run, chips) -> None:
     assert learner._text_now() is None
     learner.step(make_run()._recipe(chips).batch(0))
     assert learner._text_now() is learner.text is not None
+
+
+def test_steps_without_text_do_not_count_in_its_mean(make_run, chips) -> None:
+    run = make_run(text_left_out=0.5, **ONLY_COARSE)
+    recipe = run._recipe(chips)
+    rows, taken = [], []
+    for step in range(10):
+        taken.append(run._learner._text_now() is not None)
+        rows.append(run._learner.step(recipe.batch(step)))
+    assert 0 < sum(taken) < 10
+    losses = [float(row[5]) for row in rows]
+    assert [np.isfinite(loss) for loss in losses] == taken
+    mean = mean_figures(rows)
+    assert mean["text"] == pytest.approx(np.mean([loss for loss, told in zip(losses, taken) if told]))
+    assert mean["text"] > 0.5
+    assert np.isnan(mean["local"])
 
 
 def test_text_is_left_out_of_its_share_of_the_steps(make_run) -> None:
@@ -202,7 +272,7 @@ def test_bfloat16_trains_on_the_processor(make_run, chips) -> None:
     run = make_run(precision="auto")
     assert run._learner.precision is torch.bfloat16
     figures = run._learner.step(run._recipe(chips).batch(0))
-    assert torch.isfinite(figures).all()
+    assert torch.isfinite(figures[:5]).all()
     assert all(p.dtype is torch.float32 for p in run.network.parameters())
 
 
@@ -221,8 +291,6 @@ def test_devices() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["auto", "float16", "float32"])
 def test_cuda(chips, bank, tmp_path: Path, precision: str) -> None:
-    from .conftest import TINY
-
     settings = replace(TINY, precision=precision, steps=30)
     run = Run(settings, tmp_path, torch.device("cuda"), bank)
     run.train(chips, chips, 600, _quiet, workers=2)

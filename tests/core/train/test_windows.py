@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from sarto.core.train.augment import holes, vary_optical, vary_sar
-from sarto.core.train.batches import make_batch
-from sarto.core.train.windows import NEAR, POSE, cut_window, draw_warp
+from sarto.core.train.batches import Size, coarse_batch, local_batch
+from sarto.core.train.windows import LOCAL_SHIFT, NEAR, POSE, cut_window, draw_warp, local_regime
 
 from .conftest import make_chip
 
 SIDE = 96
-REGIMES = {"near": NEAR, "pose": POSE}
+REGIMES = {"near": NEAR, "pose": POSE, "local": local_regime(SIDE)}
 
 
 def _look(image: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -71,6 +71,31 @@ def test_the_same_seed_gives_the_same_window() -> None:
     assert not np.array_equal(first.sar, other.sar)
 
 
+@pytest.mark.parametrize("side", [64, 192])
+def test_local_windows_lie_within_the_same_few_pixels_whatever_their_side(side: int) -> None:
+    random = np.random.default_rng(0)
+    chip, middle = make_chip(0, (256, 256)), np.full((1, 2), (side - 1) / 2)
+    off = []
+    for _ in range(150):
+        warp = draw_warp(chip, side, replace(local_regime(side), elastic=0.0), random)
+        off.append((warp.to_sar(middle)[0] - middle)[0])
+    furthest = np.abs(off).max(axis=0)
+    assert np.all((furthest > 0.9 * LOCAL_SHIFT) & (furthest < 1.1 * LOCAL_SHIFT))
+    assert np.all(np.abs(np.mean(off, axis=0)) < 0.1 * LOCAL_SHIFT)
+
+
+def test_only_local_windows_are_enlarged_twice() -> None:
+    """Chip pixels per window pixel."""
+    chip, zooms = make_chip(0, (256, 256)), {}
+    for name, regime in REGIMES.items():
+        random = np.random.default_rng(0)
+        warps = [draw_warp(chip, SIDE, regime, random) for _ in range(150)]
+        zooms[name] = [float(np.sqrt(abs(np.linalg.det(warp.optical[:, :2])))) for warp in warps]
+    assert min(zooms["near"]) == pytest.approx(np.exp(-0.35), rel=0.05)
+    assert min(zooms["local"]) == pytest.approx(np.exp(-0.7), rel=0.05)
+    assert max(zooms["local"]) == pytest.approx(max(zooms["near"]), rel=0.05)
+
+
 def test_no_window_has_a_frame() -> None:
     """Where a chip ends the ground goes on, mirrored: no border is darker, smoother or more even than the rest."""
     chips = [make_chip(seed) for seed in range(3)]
@@ -91,7 +116,7 @@ def test_no_window_has_a_frame() -> None:
 def test_holes_say_nothing_of_the_warp() -> None:
     """Where NoData lies, and how much, is drawn without a look at where the windows lie."""
     chips = [make_chip(seed) for seed in range(3)]
-    batch = make_batch(chips, None, 500, 64, 4, np.random.default_rng(0))
+    batch = coarse_batch(chips, None, Size(500, 64), np.random.default_rng(0))
     shift = np.nanmean((batch.forward - _cells(8)).numpy(), axis=1)
     for valid in (batch.optical_valid, batch.sar_valid):
         mask = valid[:, 0].numpy()
@@ -109,8 +134,9 @@ def _cells(count: int) -> np.ndarray:
 
 
 def test_without_variation_all_is_valid() -> None:
-    batch = make_batch([make_chip(0)], None, 8, 64, 4, np.random.default_rng(0), vary=False)
-    assert batch.optical_valid.min() == batch.sar_valid.min() == 1
+    random, chips, size = np.random.default_rng(0), [make_chip(0)], Size(8, 64)
+    for batch in (coarse_batch(chips, None, size, random, False), local_batch(chips, size, random, False)):
+        assert batch.optical_valid.min() == batch.sar_valid.min() == 1
 
 
 def test_most_windows_have_no_hole() -> None:

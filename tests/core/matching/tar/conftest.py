@@ -10,7 +10,16 @@ from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
 from sarto.core.matching.text.bank import TextBank
 
-SMALL = TarConfig(stem=8, widths=(8, 16, 32), blocks=(1, 1, 1), coarse=16, fine=8, heads=2, text_dim=12)
+SMALL = TarConfig(
+    stem=8,
+    widths=(8, 16, 32),
+    blocks=(1, 1, 1),
+    coarse=16,
+    local=(6, 10, 8),
+    dilations=(1, 2),
+    heads=2,
+    text_dim=12,
+)
 
 
 @pytest.fixture(scope="session")

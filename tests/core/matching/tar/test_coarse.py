@@ -18,7 +18,7 @@ def _encoded(first: torch.Tensor, second: torch.Tensor, masks: torch.Tensor | No
     """Coarse features as if they had been encoded."""
     coarse = torch.stack([first, second])
     mask = torch.ones(2, 1, *first.shape[-2:]) if masks is None else masks
-    return Encoded(coarse, mask, None, None, None, None)  # type: ignore[arg-type]
+    return Encoded(coarse, mask, None, None)  # type: ignore[arg-type]
 
 
 def _features(seed: int, side: int = CELLS) -> torch.Tensor:

@@ -23,7 +23,8 @@ from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
 from sarto.core.matching.prompts import load_library
 from sarto.core.matching.tar import TarMatcher
-from sarto.core.matching.tar.matcher import Parts
+from sarto.core.matching.tar.matcher import CHANCE, Parts, support
+from sarto.core.matching.tar.pose import Hypothesis
 from sarto.core.matching.tar.weights import SHIPPED, read_bank, read_card
 
 from ..conftest import Pair, make_pair
@@ -44,6 +45,13 @@ def match(
     task = MatchTask(pair.optical, pair.sar, RANGES[range_name], MatchOptions(method="tar", **options))
     result = matcher.match(task)
     return affine.grid_distance(result.pose, pair.truth, pair.optical.shape), result
+
+
+def test_a_pose_that_both_passes_see_beats_one_that_the_second_likes_a_little_more() -> None:
+    both, one = (Hypothesis(np.eye(2, 3), "", score) for score in (0.06, 0.001))
+    assert support(0.95, both) > support(1.05, one)
+    assert support(1.6, one) > support(0.95, both)  # but a clear answer counts
+    assert support(0.0, Hypothesis(np.eye(2, 3), "", 0.0)) == pytest.approx(CHANCE)
 
 
 def test_the_weights_are_small_checked_and_tied_to_the_prompt_library() -> None:
@@ -151,7 +159,8 @@ def test_a_large_scene_is_matched_from_coarse_to_fine(matcher: TarMatcher) -> No
 def test_a_scene_hint_reaches_the_network(matcher: TarMatcher, georeferenced_pair: Pair) -> None:
     _, free = match(matcher, georeferenced_pair)
     _, told = match(matcher, georeferenced_pair, scene="farmland")
-    assert not np.array_equal(free.ties.moving, told.ties.moving)
+    seen, hinted = (dict(result.steps["evidence from"])["coarse"] for result in (free, told))
+    assert seen != hinted
     with pytest.raises(OptionError, match="farmlnd"):
         match(matcher, georeferenced_pair, scene="farmlnd")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sarto.core.matching.tar.local import EDGE_MAPS
 from sarto.core.matching.tar.msfl import normalise
-from sarto.core.matching.tar.network import EDGE_MAPS, TarNetwork
+from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
 
 from .conftest import SMALL, images
@@ -17,12 +18,11 @@ def test_features_have_the_resolutions_of_the_paper(
 ) -> None:
     rows, columns = size
     encoded = network.encode(*images(3, rows, columns), *images(3, rows, columns, 1), text)
-    fine, mask = network.fine(encoded)
-    assert [tuple(level.shape[-2:]) for level in encoded.pyramid] == [
-        (rows // s, columns // s) for s in (2, 4, 8, 16)
-    ]
+    pyramid = network.encoder(*(torch.cat(image, dim=1) for image in (images(3, rows, columns),) * 2))
+    maps, mask = network.local(*images(3, rows, columns), *images(3, rows, columns, 1))
+    assert [tuple(level.shape[-2:]) for level in pyramid] == [(rows // s, columns // s) for s in (2, 4, 8, 16)]
     assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
-    assert fine.shape == (6, SMALL.fine + EDGE_MAPS, rows // 2, columns // 2)
+    assert maps.shape == (6, SMALL.local[2] + EDGE_MAPS, rows // 2, columns // 2)
     assert mask.shape == (6, rows // 2, columns // 2)
 
 
@@ -40,38 +40,51 @@ def test_what_lies_under_nodata_does_not_matter(network: TarNetwork, text: TextF
     )
     first, second = (network.encode(v, valid, *other, text) for v in (values, spoiled))
     assert torch.equal(first.coarse, second.coarse)
-    fine, mask = network.fine(first)
-    assert fine[0, :, :, :15].abs().max() == 0
+    (maps, mask), (again, _) = (network.local(v, valid, *other) for v in (values, spoiled))
+    assert torch.allclose(maps[..., 18:], again[..., 18:], atol=0.02)
+    assert maps[0, :, :, :15].abs().max() == 0
     assert mask[0, :, :15].max() == 0
-    assert fine[0, :, :, 16:].abs().max() > 0
+    assert maps[0, :, :, 16:].abs().max() > 0
 
 
 def test_pairs_of_a_batch_do_not_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
     optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
     together = network.encode(*optical, *sar, text)
     alone = network.encode(*(t[1:2] for t in optical), *(t[1:2] for t in sar), text)
-    assert torch.allclose(together.pairs(slice(1, 2)).coarse, alone.coarse, atol=1e-4)
+    assert torch.allclose(together.coarse[[1, 4]], alone.coarse, atol=1e-4)
+    maps, _ = network.local(*optical, *sar)
+    single, _ = network.local(*(t[1:2] for t in optical), *(t[1:2] for t in sar))
+    assert torch.allclose(maps[[1, 4]], single, atol=1e-4)
 
 
 def test_one_optical_image_stands_for_many(network: TarNetwork, text: TextFeatures) -> None:
     optical, sar = images(1, 64, 64), images(3, 64, 64, 1)
     once = network.encode(*optical, *sar, text)
     each = network.encode(*(layer.expand(3, -1, -1, -1) for layer in optical), *sar, text)
-    for short, long in ((once.coarse, each.coarse), (once.mask, each.mask), (once.values, each.values)):
+    for short, long in ((once.coarse, each.coarse), (once.mask, each.mask), (once.valid, each.valid)):
         assert torch.allclose(short, long, atol=1e-4)
-    for short, long in zip(network.fine(once), network.fine(each)):
+    many = [layer.expand(3, -1, -1, -1) for layer in optical]
+    for short, long in zip(network.local(*optical, *sar), network.local(*many, *sar)):
         assert torch.allclose(short, long, atol=1e-4)
 
 
-def test_learned_features_and_edges_share_the_energy(network: TarNetwork, text: TextFeatures) -> None:
-    encoded = network.encode(*images(2, 64, 64), *images(2, 64, 64, 1), text)
-    with torch.no_grad():
-        network.edges.fill_(1.0)
-        fine, mask = network.fine(encoded)
-    energy = fine.square().sum((-2, -1)) / mask.sum((-2, -1))[:, None]
-    share = torch.sigmoid(torch.tensor(1.0))
-    assert torch.allclose(energy[:, -EDGE_MAPS:].sum(1), share.expand(4), atol=1e-3)
-    assert torch.allclose(energy[:, :-EDGE_MAPS].sum(1), (1 - share).expand(4), atol=1e-3)
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_learned_features_and_edges_share_the_energy(network: TarNetwork, share: float) -> None:
+    maps, mask = network.local(*images(2, 64, 64), *images(2, 64, 64, 1), share)
+    energy = maps.square().sum((-2, -1)) / mask.sum((-2, -1))[:, None]
+    assert torch.allclose(energy[:, -EDGE_MAPS:].sum(1), torch.full((4,), share), atol=1e-3)
+    assert torch.allclose(energy[:, :-EDGE_MAPS].sum(1), torch.full((4,), 1 - share), atol=1e-3)
+
+
+def test_a_bright_building_does_not_outweigh_the_rest(network: TarNetwork) -> None:
+    values, valid = images(1, 128, 128)
+    values = values / 4
+    values[..., 40:44, 40:44] = 255
+    maps, _ = network.local(values, valid, *images(1, 128, 128, 1), 0.0)
+    energy = maps[0].square().sum(0)
+    around = energy[10:34, 10:34].sum()
+    assert around < 0.2 * energy.sum()
+    assert energy.max() < 20 * energy.mean()
 
 
 def test_what_text_answers_reaches_the_matched_features_past_the_gates(
@@ -94,13 +107,22 @@ def test_what_text_answers_reaches_the_matched_features_past_the_gates(
         assert torch.equal(network.encode(*pair, None).coarse, plain.coarse)
 
 
-def test_fine_features_are_full_precision_after_half_precision(network: TarNetwork, text: TextFeatures) -> None:
+def test_local_features_are_full_precision_after_half_precision(network: TarNetwork) -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        encoded = network.encode(*images(1, 64, 64), *images(1, 64, 64, 1), text)
-        fine, mask = network.fine(encoded)
-    assert encoded.pyramid.half.dtype is torch.bfloat16
-    assert fine.dtype is torch.float32
+        maps, mask = network.local(*images(1, 64, 64), *images(1, 64, 64, 1))
+    assert maps.dtype is torch.float32
     assert mask.dtype is torch.float32
+
+
+def test_the_localising_features_see_only_their_own_surroundings(network: TarNetwork) -> None:
+    """What they see farther off (brightness, mean) acts on the whole image; a change of place must stay local."""
+    values, valid = images(1, 160, 160)
+    changed = values.clone()
+    changed[..., 60:100, 140:156] = changed[..., 60:100, 140:156].flip(-1)
+    sar = images(1, 160, 160, 1)
+    first, second = (network.local(v, valid, *sar, 0.0)[0][0] for v in (values, changed))
+    difference = (first - second).abs().amax(0)
+    assert difference[30:50, 70:78].max() > 10 * difference[:, :40].max()
 
 
 def test_the_images_of_a_pair_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
@@ -116,7 +138,6 @@ def test_text_changes_the_high_level_features_of_both_images(network: TarNetwork
     assert plain.text is None
     for image in (0, 1):
         assert (plain.coarse[image] - helped.coarse[image]).abs().max() > 1e-4
-    assert torch.equal(plain.pyramid.eighth, helped.pyramid.eighth)
 
 
 def test_attention_to_text_is_a_distribution_per_place_and_per_image(

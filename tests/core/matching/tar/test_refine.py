@@ -7,7 +7,7 @@ import pytest
 import torch
 from sarto.core.matching.correlate import correlate
 from sarto.core.matching.tar.refine import correlation_volume, refine
-from sarto.core.matching.tar.vote import log_support, vote
+from sarto.core.matching.tar.vote import Bounds, log_support, vote
 
 
 def _maps(rows: int, columns: int, seed: int) -> torch.Tensor:
@@ -103,6 +103,21 @@ def test_places_that_know_nothing_give_no_gain() -> None:
     _, nothing = vote(places, log_support(even), False, 0)
     assert abs(nothing) < 0.15
     assert lost < 0.3 * informed
+
+
+def test_the_vote_stays_within_its_bounds() -> None:
+    """Places of which half lie on a growth beyond the bounds: the best growth within them is found."""
+    places = np.stack(np.meshgrid(np.arange(0, 192, 8.0), np.arange(0, 192, 8.0)), -1).reshape(-1, 2)
+    field = np.array([[0.05, 0.0, -4.0], [0.0, 0.05, -4.0]])
+    logs = _field_logs(places, field, 21, 0.0, 1)
+    free, _ = vote(places, logs, False, 0)
+    assert free[0, 0] == pytest.approx(0.05, abs=0.005)
+    for most in (0.02, 0.0):
+        held, _ = vote(places, logs, False, 0, Bounds((-0.01, most), (-0.001, 0.001)))
+        growth = (held[0, 0] + held[1, 1]) / 2
+        assert growth == pytest.approx(most, abs=0.004)
+        assert growth <= most + 1e-9
+        assert abs(held[1, 0] - held[0, 1]) / 2 <= 0.001 + 1e-9
 
 
 def test_the_vote_is_repeatable() -> None:
