@@ -6,12 +6,13 @@ next level starts from that. Small images have one level, gone through twice, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...contract import Flags, Floats, Points, Reporter
 from ...geometry import affine
+from ..placing import Placing
 from ..protocol import MatchTask
 from ..robust import CURVED, consensus
 from ..structural.matcher import level_factors
@@ -38,6 +39,8 @@ class Look:
 WIDE, CLOSE, FINAL = Look(24, 10, 0.75), Look(24, 8, 0.9), Look(18, 8, 0.92)
 """From the overview's pose, later, and at the end of small images. Learned features find the place where edges
 alone mislead; edges measure it: published pairs, which features learn from, are aligned to about a pixel."""
+MOST_SPAN, LEAST_HALF = 0.34, 6
+"""Side of the last look's windows as a share of the side of the overlap, and their least half side, fine cells."""
 MAX_ROUND_TRIP = 2.0
 MOST_TILES, GUIDE_TILES = 120, 16
 """Tiles on the last level, and on those before, which only guide it."""
@@ -94,8 +97,14 @@ def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Rep
 
 
 def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
-    """Once more from the pose found, with smaller windows, which tell more places apart; for small images."""
-    plan = FINAL.plan(1.0, True)
+    """Once more from the pose found, with smaller windows, which tell more places apart; for small images.
+
+    A window spans at most `MOST_SPAN` of what both images show: larger ones show nearly the same ground, so that
+    tie points would agree whatever they found.
+    """
+    overlap = Placing(task.reference, task.moving, outcome.pose, 1, 1.0).overlap_share * task.reference.size
+    most = int(MOST_SPAN * np.sqrt(overlap) / (2 * FINE_CELL))
+    plan = replace(FINAL, half=int(np.clip(most, LEAST_HALF, FINAL.half))).plan(1.0, True)
     found = _level(task, model, outcome.pose, plan, True, reporter)
     pose, _ = _improved(task, outcome.pose, found, plan)
     return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)

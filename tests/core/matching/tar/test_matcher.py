@@ -156,6 +156,13 @@ def test_a_large_scene_is_matched_from_coarse_to_fine(matcher: TarMatcher) -> No
     assert "Matching tie points" in stages
 
 
+def test_windows_of_small_overlaps_do_not_all_show_the_same_ground(matcher: TarMatcher) -> None:
+    _, large = match(matcher, make_pair(256, seed=2))
+    _, small = match(matcher, make_pair(128, seed=2))
+    assert small.reach < 0.4 * 128
+    assert small.reach < 0.7 * large.reach < 0.3 * 256
+
+
 def test_a_scene_hint_reaches_the_network(matcher: TarMatcher, georeferenced_pair: Pair) -> None:
     _, free = match(matcher, georeferenced_pair)
     _, told = match(matcher, georeferenced_pair, scene="farmland")
