@@ -64,8 +64,7 @@ def vote(
     free = np.full(6, np.inf)
     low, high = -free, free
     (low[2], high[2]), (low[3], high[3]) = (np.array(pair) * half for pair in bounds)
-    current = np.zeros(6)
-    current[:2] = start
+    current = np.clip(np.array([*start, 0.0, 0.0, 0.0, 0.0]), low, high)
     top = float(_support(current[None], unit, logs)[0])
     step = FIRST_STEP
     for _ in range(ROUNDS):

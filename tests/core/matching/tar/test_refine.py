@@ -118,6 +118,10 @@ def test_the_vote_stays_within_its_bounds() -> None:
         assert growth == pytest.approx(most, abs=0.004)
         assert growth <= most + 1e-9
         assert abs(held[1, 0] - held[0, 1]) / 2 <= 0.001 + 1e-9
+    begun, _ = vote(
+        places, _field_logs(places, np.zeros((2, 3)), 21, 0.0, 1), False, 0, Bounds((0.01, 0.02), (0, 0))
+    )
+    assert (begun[0, 0] + begun[1, 1]) / 2 >= 0.01 - 1e-9  # also where standing still is not within them
 
 
 def test_the_vote_is_repeatable() -> None:
