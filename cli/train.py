@@ -26,7 +26,10 @@ def _add_tar(parser: argparse.ArgumentParser) -> None:
     add("--data", required=True, metavar="DATA", help="Manifest (CSV) or pack of the pairs to train with.")
     add("--out", required=True, metavar="FOLDER", help="Folder of the run.")
     add(
-        "--config", default="tar", metavar="FILE", help="Settings (JSON), or tar, tar-small, tar-no-text, tar-gpu."
+        "--config",
+        default="tar",
+        metavar="FILE",
+        help="Settings (JSON), or tar, tar-small, tar-no-text, tar-local, tar-gpu.",
     )
     add("--bank", metavar="BANK", help="Text bank, for a network that reads text.")
     add("--held-out", metavar="DATA", help="Manifest or pack of pairs to check on, of other places.")

@@ -99,7 +99,7 @@ class Evaluator:
     def _ask(self, sample: Sample) -> tuple[Answer, str]:
         """The method's answer and its message. A bench outlives what a method does on a single pair."""
         try:
-            answer = self._method.register(sample.optical, sample.sar, self._task.search, self._quiet)
+            answer = self._method.register(sample, self._task.search, self._quiet)
             return answer, answer.message
         except Cancelled:
             raise

@@ -147,20 +147,34 @@ def _repeated(names: Iterator[str]) -> Iterator[str]:
         seen.add(name)
 
 
+COLOURED = 2.0
+"""Mean difference between channels, grey values, from which an image counts as coloured: codecs leave some."""
+
+
 def read_chip(path: Path) -> Pixels:
     """An image as uint8 (rows, columns) of 1…255: the mean of its colours, no NoData.
 
     16-bit chips are stretched between their 1st and 99th percentile. Raises InputError for unreadable files.
     """
+    return read_colours(path)[0]
+
+
+def read_colours(path: Path) -> tuple[Pixels, Pixels | None]:
+    """An image as `read_chip` gives it, and its bands, uint8 (3, rows, columns); None where it is grey."""
     if not path.is_file():
         raise InputError(f"The image {path} does not exist.", "Paths in a manifest are relative to the manifest.")
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise InputError(f"The image {path} cannot be read.", "Use PNG, TIFF, JPEG or WebP of 8 or 16 bits.")
-    values: npt.NDArray[np.float32] = image.astype(np.float32)
-    if values.ndim == 3:
-        values = values[..., :3].mean(axis=2)  # a fourth channel is alpha
-    if image.dtype != np.uint8:
+    values: npt.NDArray[np.float32] = np.atleast_3d(image.astype(np.float32)).transpose(2, 0, 1)
+    values, wide = values[:3], image.dtype != np.uint8  # a fourth channel is alpha
+    mean = _as_bytes(values.mean(axis=0), wide)
+    bands = np.stack([_as_bytes(band, wide) for band in values])
+    return mean, bands if np.abs(bands - mean.astype(np.float32)).mean() > COLOURED else None
+
+
+def _as_bytes(values: npt.NDArray[np.float32], wide: bool) -> Pixels:
+    if wide:
         low, high = np.percentile(values, (1, 99))
         values = (values - low) * (255.0 / max(float(high - low), 1e-6))
     return np.clip(np.rint(values), 1, 255).astype(np.uint8)  # 0 would mean NoData

@@ -24,6 +24,7 @@ from ..contract import (
     TiePoints,
 )
 from ..matching.protocol import Matcher
+from .protocols import Sample
 
 PEER_PREFIX = "peer:"
 
@@ -55,8 +56,8 @@ class Method(Protocol):
 
     name: str
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
-        """Register two images (rows, columns).
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
+        """Register the images of a sample; its truth is not for the method.
 
         Raises NoMatchError where no transform can be given; any other error counts as a failure of the pair.
         """
@@ -100,9 +101,10 @@ class SartoMethod:
         )
         self._model = ModelOptions(model=options.model)
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter = SILENT) -> Answer:
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter = SILENT) -> Answer:
         """Match, fit and assess, exactly as `sarto register` does after preparing the layers."""
-        pair = PreparedPair(optical, sar, _grid(optical), _grid(sar))
+        optical, sar = sample.optical, sample.sar
+        pair = PreparedPair(optical, sar, _grid(optical), _grid(sar), bands=sample.bands)
         solution = self._solve(pair, self._matcher, search, self._match, self._model, reporter)
         gcps, match = solution.gcps, solution.match
         used = np.asarray(gcps.enabled, dtype=np.bool_)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..contract import Flags, Floats, OptionError, Pixels, Points, Reporter, SearchRange, TiePoints
 from .methods import PEER_PREFIX, Answer
+from .protocols import Sample
 
 RANSAC_PX = 3.0  # the tolerance of Sarto's own methods, so that the rejection is no stricter or laxer
 
@@ -83,10 +84,10 @@ class PeerMethod:
         self.name = name
         self._peer, self._seed = peer, seed
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
         """Match, reject outliers, fit an affine."""
         reporter.check()
-        found = self._peer.match(optical, sar, search)
+        found = self._peer.match(sample.optical, sample.sar, search)
         affine, inliers = ransac_affine(found.optical, found.sar, self._seed)
         if found.affine is not None:
             affine = found.affine

@@ -51,6 +51,7 @@ class Sample:
     truth: (2, 3) affine optical pixel → SAR pixel, centres at integers; None for pairs with nothing in common.
     origin: (column, row) of the optical window in the optical chip.
     to_chip: (2, 3) affine pixel of the SAR window → pixel of the SAR chip; undoes the known warp.
+    bands: uint8 (bands, rows, columns), the colours of the optical image; None where it is grey.
     """
 
     pair_id: str
@@ -59,6 +60,7 @@ class Sample:
     truth: Floats | None
     origin: tuple[int, int] = (0, 0)
     to_chip: Floats = field(default_factory=lambda: np.eye(2, 3))
+    bands: Pixels | None = None
 
 
 def generator(protocol: str, pair_id: str, seed: int) -> np.random.Generator:
@@ -76,13 +78,21 @@ def random_similarity(warp: Warp, side: tuple[int, int], rng: np.random.Generato
     return affine.similarity(degrees, scale, middle, middle + shift)
 
 
-def cut(pair_id: str, optical: Pixels, sar: Pixels, published: Floats, protocol: str, seed: int) -> Sample:
+def cut(
+    pair_id: str,
+    optical: Pixels,
+    sar: Pixels,
+    published: Floats,
+    protocol: str,
+    seed: int,
+    bands: Pixels | None = None,
+) -> Sample:
     """Cut and warp one pair as the protocol says.
 
-    published: (2, 3) affine optical chip pixel → SAR chip pixel.
+    published: (2, 3) affine optical chip pixel → SAR chip pixel; bands: of the optical chip, see `Sample`.
     """
     if protocol == "none":
-        return Sample(pair_id, optical, sar, published)
+        return Sample(pair_id, optical, sar, published, bands=bands)
     if protocol not in WARPS:
         raise OptionError(f"Protocol '{protocol}' is not known.", f"Use one of {', '.join(PROTOCOLS)}.")
     rng = generator(protocol, pair_id, seed)
@@ -90,13 +100,14 @@ def cut(pair_id: str, optical: Pixels, sar: Pixels, published: Floats, protocol:
     width, height = int(columns * WINDOW_SHARE), int(rows * WINDOW_SHARE)
     origin = rng.integers(0, (columns - width + 1, rows - height + 1))
     truth = random_similarity(WARPS[protocol], (width, height), rng)
-    window = optical[origin[1] : origin[1] + height, origin[0] : origin[0] + width]
+    place = slice(origin[1], origin[1] + height), slice(origin[0], origin[0] + width)
     optical_to_chip = affine.compose(published, np.column_stack([np.eye(2), origin]))
     to_chip = affine.compose(optical_to_chip, affine.invert(truth))
     moved = resample(sar, to_chip, (width, height))
     known = None if protocol == "shuffled" else truth
     corner = (int(origin[0]), int(origin[1]))
-    return Sample(pair_id, np.ascontiguousarray(window), moved, known, corner, to_chip)
+    colours = None if bands is None else np.ascontiguousarray(bands[:, place[0], place[1]])
+    return Sample(pair_id, np.ascontiguousarray(optical[place]), moved, known, corner, to_chip, colours)
 
 
 def resample(image: Pixels, to_source: Floats, size: tuple[int, int]) -> Pixels:

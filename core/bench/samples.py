@@ -13,14 +13,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..contract import OutputError, Pixels
 from .control import speckle_like
-from .manifest import Manifest, Pair, read_chip
+from .manifest import Manifest, Pair, read_chip, read_colours
 from .protocols import WARPS, WINDOW_SHARE, Sample, cut
 from .shuffle import partners
 
-_FORMAT = 1  # raise when the cutting changes, so that old images are not taken for new ones
+_FORMAT = 2  # raise when the cutting changes, so that old images are not taken for new ones
 
 
 class SampleStore:
@@ -71,12 +72,14 @@ class SampleStore:
         return self._partners[pair.pair_id] if self._protocol == "shuffled" else pair
 
     def _cut(self, pair: Pair) -> Sample:
-        optical, sar = read_chip(pair.optical), read_chip(self._sar_of(pair).sar)
+        (optical, bands), sar = read_colours(pair.optical), read_chip(self._sar_of(pair).sar)
         if self._protocol == "shuffled":
-            optical, sar = _to_common_size(optical, sar)
+            size = np.minimum(optical.shape, sar.shape)
+            optical, sar = _cropped(optical, size), _cropped(sar, size)
+            bands = None if bands is None else _cropped(bands, size)
         if self._control:
             sar = speckle_like(sar, pair.pair_id, self._seed)
-        return cut(pair.pair_id, optical, sar, pair.published, self._protocol, self._seed)
+        return cut(pair.pair_id, optical, sar, pair.published, self._protocol, self._seed, bands)
 
     def _signature(self, pair: Pair) -> str:
         """What the sample depends on; a changed file, truth or protocol makes the kept one stale."""
@@ -86,15 +89,10 @@ class SampleStore:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _to_common_size(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
-    """The middle of both images, cropped to the size that both have."""
-    rows, columns = np.minimum(first.shape, second.shape)
-
-    def crop(image: Pixels) -> Pixels:
-        top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
-        return np.ascontiguousarray(image[top : top + rows, left : left + columns])
-
-    return crop(first), crop(second)
+def _cropped(image: Pixels, size: npt.NDArray[np.int_]) -> Pixels:
+    """The middle (rows, columns) of an image or of its bands."""
+    top, left = (np.array(image.shape[-2:]) - size) // 2
+    return np.ascontiguousarray(image[..., top : top + size[0], left : left + size[1]])
 
 
 def _file_name(pair_id: str) -> str:
@@ -107,7 +105,8 @@ def _digest(sample: Sample) -> str:
     """SHA-256 over images and truth."""
     truth = "" if sample.truth is None else " ".join(f"{v:.6f}" for v in sample.truth.ravel())
     text = f"{sample.pair_id} {sample.optical.shape} {sample.sar.shape} {truth}"
-    return hashlib.sha256(text.encode() + sample.optical.tobytes() + sample.sar.tobytes()).hexdigest()
+    bands = b"" if sample.bands is None else sample.bands.tobytes()
+    return hashlib.sha256(text.encode() + sample.optical.tobytes() + sample.sar.tobytes() + bands).hexdigest()
 
 
 def _read_notes(folder: Path) -> dict[str, Any]:
@@ -129,7 +128,9 @@ def _read(folder: Path, signature: str) -> Sample | None:
     truth = None if notes["truth"] is None else np.array(notes["truth"], dtype=np.float64)
     column, row = notes["origin"]
     to_chip = np.array(notes["to_chip"], dtype=np.float64)
-    sample = Sample(notes["pair_id"], optical, sar, truth, (column, row), to_chip)
+    colours = _image(folder / "bands.png")
+    bands = None if colours is None else np.ascontiguousarray(colours.transpose(2, 0, 1))
+    sample = Sample(notes["pair_id"], optical, sar, truth, (column, row), to_chip, bands)
     return sample if _digest(sample) == notes["sha256"] else None
 
 
@@ -144,6 +145,8 @@ def _write(folder: Path, sample: Sample, signature: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "optical.png", _png(sample.optical))
     _replace(folder / "sar.png", _png(sample.sar))
+    if sample.bands is not None:
+        _replace(folder / "bands.png", _png(np.ascontiguousarray(sample.bands.transpose(1, 2, 0))))
     notes = {
         "pair_id": sample.pair_id,
         "truth": None if sample.truth is None else sample.truth.tolist(),

@@ -99,8 +99,9 @@ class LayerSource:
     name: str = option("", "Name used in messages; the file name if empty.")
     bands: str = option(
         "auto",
-        "Bands: 'auto' (optical: mean of red, green, blue; SAR: mean of VV and VH), 'mean' (of all), "
-        "a number ('2'), several to average ('4,3,2'), or a band name ('VV', 'B04').",
+        "Bands: 'auto' (optical: red, green, blue; SAR: mean of VV and VH), 'mean' (of all), a number ('2'), "
+        "several ('8,4,3': optical ones are looked at each, up to four; else their mean), "
+        "or a band name ('VV', 'B04').",
     )
     nodata: Optional[float] = option(None, "Value that means 'no data', where the file does not say it.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ class PreparedPair:
     moving_grid: equal to `reference_grid` where the moving layer is georeferenced (it was then put there
         by its own georeference); else the moving image's own pixel grid, without CRS.
     notes: what was decided on the way, in plain words, for the log and the record.
+    bands: uint8 (bands, rows, columns), the reference's bands, each stretched by itself, 0 where `reference` is 0;
+        None where it has one only. What one band hides, another may show.
     """
 
     reference: Pixels
@@ -28,6 +31,7 @@ class PreparedPair:
     reference_grid: Grid
     moving_grid: Grid
     notes: tuple[str, ...] = ()
+    bands: Optional[Pixels] = None
 
     @property
     def is_georeferenced(self) -> bool:

@@ -1,7 +1,7 @@
 """From 8-bit images with NoData to tensors: pyramids, patches, warped copies.
 
-All functions take numpy images (rows, columns) of uint8, 0 = NoData, possibly memory-mapped and large, and
-read no more of them than they need.
+All functions take numpy images of uint8, (rows, columns) or (bands, rows, columns), 0 = NoData in all bands,
+possibly memory-mapped and large, and read no more of them than they need.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ STRIP_ROWS = 1024
 class Layer:
     """An image as float32 with its validity.
 
-    values: (rows, columns), 0…255, smooth fill where invalid; valid: (rows, columns), 0…1.
+    values: (rows, columns) or (bands, rows, columns), 0…255, smooth fill where invalid.
+    valid: (rows, columns), 0…1.
     factor: full pixels per pixel; position u here is X = factor · (u + 0.5) - 0.5 in the full image.
     """
 
@@ -33,8 +34,14 @@ class Layer:
 
     @property
     def shape(self) -> tuple[int, int]:
-        rows, columns = self.values.shape
+        rows, columns = self.valid.shape
         return rows, columns
+
+
+def _stacked(bands: list[Layer]) -> Layer:
+    """The bands of one image as one layer."""
+    valid = np.minimum.reduce([band.valid for band in bands])
+    return Layer(np.stack([band.values for band in bands]), valid, bands[0].factor)
 
 
 def _shrink(pixels: Pixels, factor: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -54,6 +61,8 @@ def _shrink(pixels: Pixels, factor: int) -> tuple[npt.NDArray[np.float32], npt.N
 
 def reduce(pixels: Pixels, factor: float) -> Layer:
     """The whole image with `factor` ≥ 1 times larger pixels."""
+    if pixels.ndim == 3:
+        return _stacked([reduce(band, factor) for band in pixels])
     whole = max(1, int(factor))
     values, valid = _shrink(pixels, whole)
     values = fill(values, valid)
@@ -91,6 +100,8 @@ def patch(pixels: Pixels, lattice: Floats, size: tuple[int, int]) -> Layer:
     lattice: (2, 3) affine patch pixel → image pixel; size: (rows, columns) of the patch.
     Reads the bounding box only; larger pixels are averages.
     """
+    if pixels.ndim == 3:
+        return _stacked([patch(band, lattice, size) for band in pixels])
     step = float(np.sqrt(abs(np.linalg.det(lattice[:, :2]))))
     corners = affine.apply(lattice, [[0, 0], [size[1] - 1, 0], [0, size[0] - 1], [size[1] - 1, size[0] - 1]])
     margin = int(2 + 2 * step)
@@ -112,8 +123,8 @@ def patch(pixels: Pixels, lattice: Floats, size: tuple[int, int]) -> Layer:
 
 
 def to_tensor(layers: list[Layer], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Layers of one size → values and validity, each (N, 1, rows, columns) float32."""
-    values = torch.from_numpy(np.stack([layer.values for layer in layers]))[:, None]
+    """Layers of one size → values (N, bands, rows, columns) and validity (N, 1, rows, columns), float32."""
+    values = torch.from_numpy(np.stack([layer.values.reshape(-1, *layer.shape) for layer in layers]))
     valid = torch.from_numpy(np.stack([layer.valid for layer in layers]))[:, None]
     return values.to(device), valid.to(device)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Optional, Protocol
 
 from ..contract import SILENT, MatchOptions, MatchResult, Pixels, Reporter, SearchRange
 
@@ -21,6 +21,8 @@ class MatchTask:
     tolerance_px: robust rejection threshold, pixels.
     model: the transform that will be fitted ("auto" or a model's name): decides what the tie points must agree on.
     land_cover: whether `MatchResult.cover` is wanted, of a method that can give it.
+    bands: uint8 (bands, rows, columns) of the reference, each stretched by itself and 0 where `reference` is 0;
+        None where there is only the grey image.
     """
 
     reference: Pixels
@@ -30,6 +32,12 @@ class MatchTask:
     tolerance_px: float = 3.0
     model: str = "auto"
     land_cover: bool = False
+    bands: Optional[Pixels] = None
+
+    @property
+    def seen(self) -> Pixels:
+        """All that the reference shows: its bands where there are any, else the grey image."""
+        return self.reference if self.bands is None else self.bands
 
     @property
     def max_shift(self) -> float:

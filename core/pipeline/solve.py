@@ -75,7 +75,8 @@ def solve(
     land_cover: whether the method is asked which land cover it saw (`Solution.match.cover`).
     """
     tolerance, model = model_options.tolerance_px, model_options.model
-    task = MatchTask(pair.reference, pair.moving, search, match_options, tolerance, model, land_cover)
+    images = pair.reference, pair.moving
+    task = MatchTask(*images, search, match_options, tolerance, model, land_cover, pair.bands)
     return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
 
 

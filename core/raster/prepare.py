@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,19 @@ _BLOCK = 1024  # pixels; a block of three bands takes some tens of MB and well u
 _SAMPLE = 1024  # side of the sample that decides stretch and kind
 _TILES = 8  # a larger grid is sampled by 8 × 8 evenly spaced full-resolution tiles
 
+_MOST_BANDS = 4  # of more, methods see the mean: each costs time at matching
+_COLOURED = 2.0  # mean difference in grey values below which bands show all the same
+
 Tone = Callable[[Values, Flags], tuple[Array, Flags]]
-"""(bands, H, W) values and (H, W) valid → the one plane that is stretched, and where it is valid."""
+"""(bands, H, W) values and (H, W) valid → (planes, H, W) to be stretched, the grey one first, and where valid."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one layer becomes an 8-bit image: the tone of its values, the stretch, and the margin it needs."""
+    """How one layer becomes 8-bit images: the planes of its values, their stretch, and the margin it needs."""
 
     tone: Tone
-    limits: tuple[float, float]
+    limits: tuple[tuple[float, float], ...]
     margin: int = 0
 
 
@@ -70,27 +74,36 @@ def prepare(job: RegisterJob, reporter: Reporter, workdir: Path) -> PreparedPair
         optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes)
         sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
         with optical, sar:
-            first = _fill(
+            first, bands = _fill(
                 optical, plan.reference_grid, optical_look, workdir / "reference.npy", reporter, plan.area
             )
-            second = _fill(sar, plan.moving_grid, sar_look, workdir / "moving.npy", reporter)
+            second, _ = _fill(sar, plan.moving_grid, sar_look, workdir / "moving.npy", reporter)
     _check_common(first, second, plan, job)
     for note in notes:
         reporter.log(note)
-    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes))
+    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes), bands)
 
 
 def _optical_look(
     scene: Scene, plan: Plan, options: RadiometryOptions, reporter: Reporter, notes: list[str]
 ) -> tuple[Scene, Look]:
     scene, values, valid = _sample(scene, plan.reference_grid, reporter, notes)
-    plane, good = _mean_tone(values, valid)
-    limits = stretch_limits(plane, good, options.low_percentile, options.high_percentile, scene.label)
-    return scene, Look(_mean_tone, limits)
+    stretch = options.low_percentile, options.high_percentile
+    grey = stretch_limits(values.mean(axis=0), valid, *stretch, scene.label)
+    bands = {}
+    if len(values) <= _MOST_BANDS and scene.source.bands.strip().lower() != "mean":
+        for number, band in enumerate(values):
+            with suppress(InputError):  # one band of zeros is no reason to give up
+                bands[number] = stretch_limits(band, valid, *stretch, scene.label)
+    shown = [to_uint8(values[number], valid, *limits).astype(np.int16) for number, limits in bands.items()]
+    if max((np.abs(band - shown[0]).mean() for band in shown), default=0.0) < _COLOURED:
+        bands = {}
+    chosen = list(bands)
 
+    def tone(values: Values, valid: Flags) -> tuple[Array, Flags]:
+        return np.concatenate([values.mean(axis=0, keepdims=True), values[chosen]]), valid
 
-def _mean_tone(values: Values, valid: Flags) -> tuple[Array, Flags]:
-    return values.mean(axis=0), valid
+    return scene, Look(tone, (grey, *bands.values()))
 
 
 def _sar_look(
@@ -113,11 +126,11 @@ def _sar_look(
         power, good = _sar_power(values, valid, kind, unit)
         if looks:
             power = speckle.refined_lee(power, good, looks)
-        return power_to_db(power, kind), good
+        return power_to_db(power, kind)[None], good
 
-    plane, good = tone(values, valid)
-    limits = stretch_limits(plane, good, options.low_percentile, options.high_percentile, scene.label)
-    return scene, Look(tone, limits, speckle.MARGIN if looks else 0)
+    planes, good = tone(values, valid)
+    limits = stretch_limits(planes[0], good, options.low_percentile, options.high_percentile, scene.label)
+    return scene, Look(tone, (limits,), speckle.MARGIN if looks else 0)
 
 
 _KIND_NAMES = {"power": "linear power", "amplitude": "amplitude", "db": "dB", "8bit": "an 8-bit display"}
@@ -179,24 +192,39 @@ def blocks(grid: Grid, side: int = _BLOCK) -> Iterator[tuple[int, int, int, int]
 
 def _fill(
     scene: Scene, grid: Grid, look: Look, path: Path, reporter: Reporter = SILENT, area: Any = None
-) -> Pixels:
-    """Write the 8-bit image of a scene on a grid to a memory-mapped .npy file, block by block."""
-    image: Pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=grid.shape)  # type: ignore[no-untyped-call]
+) -> tuple[Pixels, Pixels | None]:
+    """Write the 8-bit images of a scene on a grid to memory-mapped .npy files, block by block.
+
+    Returns the grey one, and the bands, where the look has any; those lie beside `path`.
+    """
+    image = _new_file(path, grid.shape)
+    count = len(look.limits) - 1
+    bands = _new_file(path.with_name(f"{path.stem}_bands.npy"), (count, *grid.shape)) if count else None
     stage = f"Reading the {scene.role} layer"
     places = list(blocks(grid))
     margin = look.margin
     for done, (column, row, width, height) in enumerate(places):
         reporter.progress(stage, done / len(places))
         window = grid.window(column - margin, row - margin, width + 2 * margin, height + 2 * margin)
-        plane, valid = look.tone(*scene.read(window, reporter=reporter))
+        planes, valid = look.tone(*scene.read(window, reporter=reporter))
         inner = slice(margin, margin + height), slice(margin, margin + width)
-        block = to_uint8(plane[inner], valid[inner], *look.limits)
+        shown = valid[inner]
         if area is not None:
-            block *= rasterise(area, grid.window(column, row, width, height))
-        image[row : row + height, column : column + width] = block
+            shown = shown & rasterise(area, grid.window(column, row, width, height)).astype(np.bool_)
+        grey, *others = (to_uint8(plane[inner], shown, *pair) for plane, pair in zip(planes, look.limits))
+        place = slice(row, row + height), slice(column, column + width)
+        image[place] = grey
+        if bands is not None:
+            bands[:, place[0], place[1]] = others
     reporter.progress(stage, 1.0)
-    image.flush()  # type: ignore[attr-defined]
-    return image
+    for file in (image, bands):
+        if file is not None:
+            file.flush()
+    return image, bands
+
+
+def _new_file(path: Path, shape: tuple[int, ...]) -> Any:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
 
 
 def _check_common(first: Pixels, second: Pixels, plan: Plan, job: RegisterJob) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bench.manifest import read_chip as read_grey
+from ..bench.manifest import read_colours
 from ..contract import Floats, InputError, MatchOptions, MatchResult, NoMatchError, OptionError, SearchRange
 from ..geometry import affine
 from ..matching import create
@@ -89,12 +90,13 @@ def _matcher(method: str, weights: Path | None) -> Matcher:
 
 
 def _measure(matcher: Matcher, one: Listed) -> Alignment:
-    optical, sar = read_grey(one.pair.optical), read_grey(one.pair.sar)
+    (optical, bands), sar = read_colours(one.pair.optical), read_grey(one.pair.sar)
     if optical.shape != sar.shape:
         raise InputError(
             f"Pair '{one.pair.pair_id}': its chips differ in size.", "Both must lie on the same grid."
         )
-    task = MatchTask(optical, sar, SEARCH, MatchOptions(method=matcher.name, device="cpu"), model="affine")
+    options = MatchOptions(method=matcher.name, device="cpu")
+    task = MatchTask(optical, sar, SEARCH, options, model="affine", bands=bands)
     try:
         return judge(one, matcher.match(task), optical.shape)
     except NoMatchError:

@@ -1,6 +1,7 @@
 """What the same ground may look like in other images: brightness, polarity, noise, speckle, NoData.
 
-Our own choice; the paper does not say what it varies. Images are (rows, columns) float32, 0…255.
+Our own choice; the paper does not say what it varies. Images are float32, 0…255: SAR (rows, columns), optical
+(bands, rows, columns).
 """
 
 from __future__ import annotations
@@ -13,15 +14,37 @@ Image = npt.NDArray[np.float32]
 
 
 def vary_optical(image: Image, rng: np.random.Generator) -> Image:
-    """A window (rows, columns), 0…255, with other brightness, sharpness and noise; sometimes a negative."""
-    image = _graded(image, rng, 0.6)
+    """A window (bands, rows, columns) with other brightness, sharpness and noise; sometimes a negative or haze.
+
+    Half the windows vary band by band, the others as a whole.
+    """
+    if rng.random() < 0.5:
+        bands = [_varied_band(band, rng) for band in image]
+    else:
+        seed = int(rng.integers(2**32))
+        bands = [_varied_band(band, np.random.default_rng(seed)) for band in image]
+    if rng.random() < 0.25:
+        shape, thickness = _haze(image.shape[1:], rng), rng.uniform(0, 1, len(bands))
+        bands = [band + shape * (230 - band) * share for band, share in zip(bands, thickness)]
+    return np.clip(np.stack(bands), 1, 255).astype(np.float32)
+
+
+def _varied_band(band: Image, rng: np.random.Generator) -> Image:
+    band = _graded(band, rng, 0.6)
     if rng.random() < 0.15:
-        image = 255 - image
+        band = 255 - band
     if rng.random() < 0.2:
-        image = _blurred(image, rng)
+        band = _blurred(band, rng)
     if rng.random() < 0.3:
-        image = image + _noise(image.shape, rng) * rng.uniform(1, 8)
-    return np.clip(image, 1, 255).astype(np.float32)
+        band = band + _noise(band.shape, rng) * rng.uniform(1, 8)
+    return band
+
+
+def _haze(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
+    """How much of the ground haze hides at full strength, (rows, columns), 0…1: smooth at one scale or another."""
+    nodes = int(rng.integers(3, 9))
+    cover = cv2.resize(rng.uniform(-0.3, 1.0, (nodes, nodes)).astype(np.float32), shape[::-1])
+    return np.asarray(np.clip(cover, 0, 0.95), dtype=np.float32)
 
 
 def vary_sar(image: Image, rng: np.random.Generator) -> Image:

@@ -30,7 +30,8 @@ Part = TypeVar("Part", bound="Pairs")
 class Pairs:
     """B pairs of windows. All tensors are float32.
 
-    optical, sar, optical_valid, sar_valid: (B, 1, side, side); grey values 0…255, validity 0 or 1.
+    optical: (B, BANDS, side, side), sar: (B, 1, side, side), 0…255; optical_valid, sar_valid: (B, 1, side, side),
+        0 or 1.
     weight: (B,) of each pair's alignment.
     """
 
@@ -172,7 +173,8 @@ def _add_images(columns: Columns, sample: Window, side: int, random: np.random.G
     if vary:
         optical, sar = vary_optical(optical, random), vary_sar(sar, random)
         valid[int(random.integers(2))] = holes(side, random)
-    for key, values in zip(("optical", "sar", "optical_valid", "sar_valid"), (optical, sar, *valid)):
+    columns["optical"].append(optical)
+    for key, values in zip(("sar", "optical_valid", "sar_valid"), (sar, *valid)):
         columns[key].append(values[None])
     columns["weight"].append(np.array(sample.weight))
 

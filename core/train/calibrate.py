@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bench.manifest import Manifest, Pair, read_chip, read_manifest
+from ..bench.manifest import Manifest, Pair, read_chip, read_colours, read_manifest
 from ..bench.measures import tie_errors
 from ..bench.protocols import cut
 from ..bench.shuffle import partners
@@ -179,13 +179,14 @@ def _show(job: _Job) -> Shown | None:
     assert _context is not None
     weights, _, seed, others = _context
     matcher = TarMatcher(weights, Parts(limits=job.limits))
-    optical = read_chip(job.pair.optical)
+    optical, bands = read_colours(job.pair.optical)
     sar = read_chip((others[job.pair.pair_id] if job.shuffled else job.pair).sar)
     if sar.shape != optical.shape:
         return None
-    sample = cut(job.pair.pair_id, optical, sar, job.pair.published, job.protocol, seed)
+    sample = cut(job.pair.pair_id, optical, sar, job.pair.published, job.protocol, seed, bands)
     assert sample.truth is not None
-    task = MatchTask(sample.optical, sample.sar, RANGES[job.protocol], MatchOptions(method="tar", seed=seed))
+    options = MatchOptions(method="tar", seed=seed)
+    task = MatchTask(sample.optical, sample.sar, RANGES[job.protocol], options, bands=sample.bands)
     try:
         examined = matcher.examine(task)
     except NoMatchError:

@@ -23,6 +23,10 @@ from ..geometry import affine
 from .chips import Chip
 
 Image = npt.NDArray[np.float32]
+BANDS = 3
+"""Bands of every optical window; a grey chip is shown three times, which the network's attention makes one of."""
+OWN_BANDS, MIXED_BANDS = 0.6, 0.2
+"""Shares of coloured windows that keep their bands and that show mixtures; the rest is grey."""
 PLACE_TRIALS = 8
 MOST_REDUCED = 0.25
 """Natural logarithm of how much smaller than in the chip windows may show the ground; see `Regime.zoom`."""
@@ -61,7 +65,7 @@ def local_regime(side: int) -> Regime:
 
 @dataclass(frozen=True)
 class Window:
-    """A training sample. optical, sar: (side, side) float32, 0…255.
+    """A training sample. optical: (BANDS, side, side), sar: (side, side) float32, 0…255.
 
     to_sar: where the optical pixel (x, y) lies: `Warp` of the pair. weight: of its alignment.
     """
@@ -177,12 +181,12 @@ def _draw(columns: int, rows: int, side: int, regime: Regime, rng: np.random.Gen
 
 
 def cut_window(chip: Chip, side: int, regime: Regime, rng: np.random.Generator) -> Window:
-    """Resample both windows of a drawn warp. Pixels of several colours are mixed at random to grey."""
+    """Resample both windows of a drawn warp."""
     warp = draw_warp(chip, side, regime, rng)
-    optical = _mixed(chip.optical, rng)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    smooth = _smoothed(optical, _zoom(warp.optical))
+    smooth = _smoothed(_bands(chip.optical, rng), _zoom(warp.optical))
     seen = cv2.warpAffine(smooth, warp.optical, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    seen = seen.transpose(2, 0, 1)
     smooth = _smoothed(chip.sar.astype(np.float32), _zoom(warp.sar))
     where = warp.sar_map() - np.array(chip.offset, np.float32)
     moved = cv2.remap(smooth, where, np.empty(0), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
@@ -204,8 +208,13 @@ def _clipped(image: npt.ArrayLike) -> Image:
     return np.clip(np.asarray(image, dtype=np.float32), 1, 255)
 
 
-def _mixed(optical: Pixels, rng: np.random.Generator) -> Image:
+def _bands(optical: Pixels, rng: np.random.Generator) -> Image:
+    """(rows, columns, BANDS) of a chip: its own in any order, mixtures of them, or one and the same."""
+    values = optical.astype(np.float32)
     if optical.shape[2] == 1:
-        return optical[:, :, 0].astype(np.float32)
-    shares = rng.dirichlet((1.5, 1.5, 1.5)) if rng.random() < 0.5 else np.full(3, 1 / 3)
-    return np.asarray(optical.astype(np.float32) @ shares.astype(np.float32), dtype=np.float32)
+        return np.repeat(values, BANDS, axis=2)
+    draw = rng.random()
+    if draw < OWN_BANDS:
+        return np.ascontiguousarray(values[:, :, rng.permutation(BANDS)])
+    mixtures = rng.dirichlet((1.0,) * 3, BANDS) if draw < OWN_BANDS + MIXED_BANDS else np.full((BANDS, 3), 1 / 3)
+    return np.asarray(values @ mixtures.T.astype(np.float32), dtype=np.float32)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from ..contract import CoverMap, EngineError, Flags, InputError, OutputError, Pixels, TiePoints
 
+IMAGES = ("reference", "moving", "bands")
+"""Fields of a task that hold images."""
 COLUMNS = 7  # reference x, y; moving x, y; confidence; round trip; inlier (0 or 1)
 
 
@@ -57,7 +59,7 @@ class Exchange:
         return cover_path(self.result_prefix)
 
     def path_of(self, image: Pixels, name: str) -> str:
-        """Path of a `.npy` file that holds the image (rows, columns); written only if there is none yet."""
+        """Path of a `.npy` file that holds the image; written only if there is none yet."""
         present = _file_behind(image)
         if present is not None:
             return present
@@ -91,14 +93,19 @@ def _file_behind(image: npt.NDArray[Any]) -> str | None:
     return str(Path(str(image.filename)).resolve())
 
 
-def read_image(path: str) -> Pixels:
-    """The memory-mapped image (rows, columns), uint8. Raises InputError where the file holds no such thing."""
+def read_image(path: str, name: str) -> Pixels:
+    """The memory-mapped image that a field of a task names, uint8: (rows, columns), `bands` one axis more.
+
+    Raises InputError where the file holds no such thing.
+    """
     try:
         image: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"The image '{path}' cannot be read: {error}.") from error
-    if getattr(image, "ndim", 0) != 2 or image.dtype != np.uint8:  # an .npz gives no array at all
-        raise InputError(f"'{path}' does not hold a grey 8-bit image.", "Expected uint8 (rows, columns).")
+    axes = 3 if name == "bands" else 2
+    if getattr(image, "ndim", 0) != axes or image.dtype != np.uint8:  # an .npz gives no array at all
+        wanted = "(bands, rows, columns)" if name == "bands" else "(rows, columns)"
+        raise InputError(f"'{path}' does not hold an 8-bit image for '{name}'.", f"Expected uint8 {wanted}.")
     return image
 
 

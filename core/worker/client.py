@@ -16,9 +16,9 @@ from types import TracebackType
 
 import numpy as np
 
-from ..contract import SILENT, Cancelled, EngineError, MatchResult, Reporter, error_from_code, to_dict
+from ..contract import SILENT, Cancelled, EngineError, MatchResult, Pixels, Reporter, error_from_code, to_dict
 from ..matching import MatchTask
-from .arrays import Exchange, read_cover, read_ties
+from .arrays import IMAGES, Exchange, read_cover, read_ties
 from .messages import PROTOCOL, Message
 from .process import End, Rubbish, WorkerProcess
 
@@ -109,15 +109,14 @@ class WorkerClient:
         """
         reporter.check()
         with Exchange(workdir) as files:
-            reference, moving = files.path_of(task.reference, "reference"), files.path_of(task.moving, "moving")
+            images = {name: files.path_of(image, name) for name, image in _images(task).items()}
             self.start(reporter)
             self._number += 1
             request = {
                 **_parameters(task),
+                **images,
                 "type": "match",
                 "id": self._number,
-                "reference": reference,
-                "moving": moving,
                 "result": files.result_prefix,
             }
             reply = self._ask(request, reporter)
@@ -265,8 +264,13 @@ def default_python() -> str:
 
 def _parameters(task: MatchTask) -> Message:
     """All fields of a task but the images, so that a field that a later version adds is not forgotten."""
-    names = (field.name for field in fields(task))
-    return {name: to_dict(getattr(task, name)) for name in names if name not in ("reference", "moving")}
+    return {f.name: to_dict(getattr(task, f.name)) for f in fields(task) if f.name not in IMAGES}
+
+
+def _images(task: MatchTask) -> dict[str, Pixels]:
+    """The images of a task by the names of their fields."""
+    present = ((name, getattr(task, name)) for name in IMAGES)
+    return {name: image for name, image in present if image is not None}
 
 
 def _result(reply: Message, files: Exchange) -> MatchResult:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from ..contract import EngineError, InputError, Reporter, SartoError, from_dict, to_dict
 from ..matching import Matcher, MatchTask, create
-from .arrays import cover_path, read_image, ties_path, write_cover, write_ties
+from .arrays import IMAGES, cover_path, read_image, ties_path, write_cover, write_ties
 from .environment import device, pip_names, versions
 from .messages import HEARTBEAT_SECONDS, MAX_LINE, PROTOCOL, Message, decode, encode
 
@@ -190,14 +190,20 @@ def _task(request: Message) -> tuple[MatchTask, str]:
     Raises InputError naming the field or the file that does not fit.
     """
     fields = {name: value for name, value in request.items() if name not in ("type", "id", "result")}
-    for name in ("reference", "moving"):
+    for name in ("reference", "moving"):  # bands are not always there
         if not isinstance(request.get(name), str):
             raise InputError(f"A match request has no path in '{name}'.")
     if not isinstance(request.get("result"), str):
         raise InputError("A match request has no path prefix in 'result'.")
-    task = from_dict(MatchTask, {**fields, "reference": [], "moving": []})
-    images = read_image(request["reference"]), read_image(request["moving"])
-    return replace(task, reference=images[0], moving=images[1]), request["result"]
+    paths = {name: fields[name] for name in IMAGES if fields.get(name) is not None}
+    if not all(isinstance(path, str) for path in paths.values()):
+        raise InputError("A match request has no path in 'bands'.")
+    task = from_dict(MatchTask, {**fields, "reference": [], "moving": [], "bands": None})
+    images: dict[str, Any] = {name: read_image(path, name) for name, path in paths.items()}
+    bands = images.get("bands")
+    if bands is not None and bands.shape[1:] != images["reference"].shape:
+        raise InputError("The bands of a match request have another size than its reference.")
+    return replace(task, **images), request["result"]
 
 
 class Progress:

@@ -66,7 +66,11 @@ def _eroded(valid: torch.Tensor, radius: int) -> torch.Tensor:
 
 
 def structure_maps(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Structure maps of images (B, 1, H, W) with validity of the same shape.
+    """Structure maps of images (B, bands, H, W) with validity (B, 1, H, W).
+
+    Bands count alike, each by its own contrast: their gradients are joined to one strength and orientation per
+    pixel (S. Di Zenzo, "A note on the gradient of a multi-image", CVGIP 1986). What differs in colour need not
+    differ in brightness.
 
     Returns the maps (B, 3, H, W) — strength · cos 2θ, strength · sin 2θ, strength minus its mean — zero where
     invalid, and their mask (B, H, W), which leaves out the surroundings of invalid pixels.
@@ -75,17 +79,14 @@ def structure_maps(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Ten
     gx, gy = _separable(values, slope, smooth), _separable(values, smooth, slope)
     mask = _eroded(valid, 2) if valid.min() < 1 else valid
     area = mask.sum((-2, -1), keepdim=True) + 1.0
-    power = gx * gx + gy * gy
-    typical = torch.sqrt((power * mask).sum((-2, -1), keepdim=True) / area)
-    magnitude = torch.sqrt(power + 1e-12)
-    strength = magnitude / (magnitude + typical + 1e-3)
-    cosine, sine = gx / magnitude, gy / magnitude
+    typical = torch.sqrt(((gx * gx + gy * gy) * mask).sum((-2, -1), keepdim=True) / area) + 1e-3
+    gx, gy = gx / typical, gy / typical
+    xx, yy, xy = ((a * b).mean(1, keepdim=True) for a, b in ((gx, gx), (gy, gy), (gx, gy)))
+    power = xx + yy + 1e-12
+    magnitude = torch.sqrt(power)
+    strength = magnitude / (magnitude + 1)
     mean = (strength * mask).sum((-2, -1), keepdim=True) / area
-    channels = [
-        strength * (cosine * cosine - sine * sine),
-        strength * (2 * cosine * sine),
-        STRENGTH_WEIGHT * (strength - mean),
-    ]
+    channels = [strength * (xx - yy) / power, strength * (2 * xy) / power, STRENGTH_WEIGHT * (strength - mean)]
     blur, _ = _kernels(MAP_SIGMA)
     maps = _separable(torch.cat(channels, dim=1) * mask, blur, blur) * mask
     return maps, mask[:, 0]

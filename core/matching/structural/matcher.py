@@ -53,7 +53,7 @@ def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchRe
         plan = WindowPlan(half, RADIUS, factor)
         placing = Placing(task.reference, task.moving, pose, COARSE_POINTS, half * factor)
         first = as_points([places[0] for places in placing.cells()])
-        windows = match_windows(task.reference, task.moving, pose, first, plan, device, reporter)
+        windows = match_windows(task.seen, task.moving, pose, first, plan, device, reporter)
         pose = _updated_pose(pose, windows, task, factor)
         reporter.progress("Refining the position", (number + 1) / len(factors))
     # The finest level may show speckle only (oversampled images): then a coarser one gives the tie points.
@@ -126,7 +126,7 @@ def _spread(
         if not pending:
             break
         centres: Points = as_points([places[attempt] for places in pending])
-        windows = match_windows(task.reference, task.moving, pose, centres, plan, device, reporter)
+        windows = match_windows(task.seen, task.moving, pose, centres, plan, device, reporter)
         rounds.append(windows)
         done = _accepted(windows, plan.factor)
         pending = [places for places, ok in zip(pending, done) if not ok]

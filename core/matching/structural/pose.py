@@ -66,7 +66,7 @@ class _Level:
 
     def __init__(self, task: MatchTask, side: float, device: torch.device) -> None:
         self.factor = max(1.0, max(task.reference.shape) / side)
-        reference = imaging.reduce(task.reference, self.factor)
+        reference = imaging.reduce(task.seen, self.factor)
         self.shape = reference.shape
         values, valid = imaging.to_tensor([reference], device)
         self.maps, self.mask = structure_maps(values, valid)

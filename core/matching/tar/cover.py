@@ -23,7 +23,7 @@ def cover_map(task: MatchTask, model: Model, pose: Floats, reporter: Reporter) -
         return None
     lattice, size = overview(task)
     views = [TileView(lattice, pose)]
-    _, encoded = next(encode_views(model, task.reference, task.moving, views, size, reporter))
+    _, encoded = next(encode_views(model, task.seen, task.moving, views, size, reporter))
     assert encoded.text is not None
     share = encoded.text.covers.float().mean(0)
     valid = encoded.valid[0, 0].cpu().numpy()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..structural.maps import structure_maps
 from .cfdm import FINE_CELL
 from .config import TarConfig
-from .msfl import Block, down, like, normalise
+from .msfl import Block, OpticalStem, down, like, normalise
 
 EDGE_MAPS = 3
 """Channels of the edge maps beside the learned features."""
@@ -29,7 +29,7 @@ class LocalEncoder(nn.Module):
     def __init__(self, config: TarConfig) -> None:
         super().__init__()
         stem, width, out = config.local
-        self.optical_stem = down(2, stem, 5, 1)
+        self.optical_stem = OpticalStem(stem)
         self.sar_stem = down(2, stem, 5, 1)
         self.trunk = nn.Sequential(
             nn.Conv2d(stem, width, 3, padding=1, bias=False),
@@ -44,14 +44,16 @@ class LocalEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Features (2B, channels + 3, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
-        Images and validity (B, 1, H, W) with even sides, grey values 0…255; a single optical one stands for B.
+        Images and validity with even sides: optical (B, bands, H, W), the others (B, 1, H, W), values 0…255; a
+        single optical one stands for B.
         share: of the edge maps in the energy, 0…1.
         """
-        stems = [self.optical_stem(normalise(optical, optical_valid)), self.sar_stem(normalise(sar, sar_valid))]
+        stems = [self.optical_stem(optical, optical_valid), self.sar_stem(normalise(sar, sar_valid))]
         seen = self.head(self.trunk(torch.cat(stems))).float()
         valid = torch.cat([optical_valid, sar_valid]).float()
         mask = (functional.avg_pool2d(valid, FINE_CELL) > 0.99).float()
-        edges, _ = structure_maps(torch.cat([optical, sar]).float(), valid)
+        pairs = ((optical, optical_valid), (sar, sar_valid))
+        edges = torch.cat([structure_maps(values.float(), where.float())[0] for values, where in pairs])
         edges = functional.avg_pool2d(edges, FINE_CELL) * mask
         learned = _levelled(_saturated(seen, mask), mask) * (1 - share) ** 0.5
         maps = torch.cat([learned, _levelled(edges, mask) * share**0.5], dim=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Union
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from .calibration import Limits
 from .cfdm import FINE_CELL
 from .cover import cover_map
 from .pose import Hypothesis, find_poses
-from .second_pass import Outcome, finish, preview, second_pass
+from .second_pass import Glance, Outcome, finish, glance, second_pass, single_pass
 from .tiles import TILE, Ties
 from .views import Model
 from .weights import load_model
@@ -28,7 +30,9 @@ from .weights import load_model
 TRIED = 3
 """Poses of the first pass that are looked at more closely on large scenes."""
 MOST_TRIED = 8
-"""Poses of the first pass that the second pass tries on small images."""
+"""Poses of the first pass that the second pass glances at on small images."""
+CLOSER = 3
+"""Of them, those that it looks at more closely."""
 LIKELY = 0.1
 """Where the best one is beyond doubt, poses with less than this share of its score are not tried."""
 RIVAL = 0.3
@@ -42,6 +46,10 @@ SCORE_WEIGHT, SCORE_FLOOR = 0.2, 0.01
 second pass hardly anything by itself. Chosen on training pairs and half of the validation pairs."""
 CHANCE = SCORE_WEIGHT * math.log(SCORE_FLOOR)
 """Support of a pose that neither pass sees anything in."""
+
+
+Seen = Union[Glance, Outcome]
+"""A hypothesis that the second pass has looked at."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +112,21 @@ def _match(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> E
         return _match_large(task, model, parts, hypotheses, reporter)
     best = hypotheses[0].score
     tried = [h for h in hypotheses[:MOST_TRIED] if best < limits.score or h.score >= LIKELY * best]
-    outcomes: list[Outcome] = []
-    for hypothesis in tried:
-        found = max((o.gain for o in outcomes), default=0.0)
-        if parts.second and found >= limits.gain and hypothesis.score < RIVAL * best:
-            break
-        outcomes.append(second_pass(task, model, hypothesis, reporter, parts.second))
-    outcomes.sort(key=lambda o: -support(o.gain, o.hypothesis))
-    compared = [(o.pose, support(o.gain, o.hypothesis)) for o in outcomes]
-    most = Limits(hypotheses[0].score, max(o.gain for o in outcomes))
-    first = outcomes[0]
-    if parts.second:
-        first = finish(task, model, first, reporter)
-    return _conclude(task, model, first, compared, most, reporter)
+    if not parts.second:
+        outcomes = sorted((single_pass(task, model, h, reporter) for h in tried), key=_rank)
+        return _conclude(task, model, outcomes[0], outcomes, reporter)
+    seen = glance(task, model, tried[:1], reporter)
+    rest = [h for h in tried[1:] if seen[0].gain < limits.gain or h.score >= RIVAL * best]
+    if rest:
+        seen = sorted(seen + glance(task, model, rest, reporter), key=_rank)
+    outcomes = sorted(second_pass(task, model, seen[:CLOSER], reporter), key=_rank)
+    compared: list[Seen] = [*outcomes, *seen[CLOSER:]]
+    return _conclude(task, model, finish(task, model, outcomes[0], reporter), compared, reporter)
+
+
+def _rank(seen: Seen) -> float:
+    """Sorts the best supported first."""
+    return -support(seen.gain, seen.hypothesis)
 
 
 def support(gain: float, hypothesis: Hypothesis) -> float:
@@ -134,23 +144,18 @@ def _match_large(
     """
     tried = hypotheses[:TRIED]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
-    seen = [(preview(task, model, h, reporter), h) for h in tried]
-    seen.sort(key=lambda one: -support(*one))
-    outcome = second_pass(task, model, seen[0][1], reporter, parts.second)
-    compared = [(h.pose, support(gain, h)) for gain, h in seen]
-    most = Limits(hypotheses[0].score, max(gain for gain, _ in seen))
-    return _conclude(task, model, outcome, compared, most, reporter)
+    seen = sorted((one for h in tried for one in glance(task, model, [h], reporter)), key=_rank)
+    if parts.second:
+        (outcome,) = second_pass(task, model, seen[:1], reporter)
+    else:
+        outcome = single_pass(task, model, seen[0].hypothesis, reporter)
+    return _conclude(task, model, outcome, seen, reporter)
 
 
 def _conclude(
-    task: MatchTask,
-    model: Model,
-    best: Outcome,
-    compared: list[tuple[Floats, float]],
-    most: Limits,
-    reporter: Reporter,
+    task: MatchTask, model: Model, best: Outcome, compared: Sequence[Seen], reporter: Reporter
 ) -> Examined:
-    """compared: poses, all looked at in the same way, with their `support`, best first. most: see `Examined`."""
+    """compared: all that was looked at, best first; of `best`, what was seen before its last look."""
     ties, agreed, pose = best.ties, best.agreed, best.pose
     if agreed.sum() >= MIN_POINTS:
         pose = fit_pose(ties.reference[agreed], ties.moving[agreed], np.clip(ties.value[agreed], 0.05, 1.0))
@@ -172,11 +177,12 @@ def _conclude(
     points = TiePoints(ties.reference, ties.moving, confidence, ties.round_trip)
     probability = 1 / (1 + math.exp(-log_odds))
     result = MatchResult(points, agreed, pose, probability, best.tried, reach, steps, cover)
+    most = Limits(max(o.hypothesis.score for o in compared), max(o.gain for o in compared))
     return Examined(result, most, evidence, features)
 
 
 def evidence_features(
-    task: MatchTask, best: Outcome, compared: list[tuple[Floats, float]], overlap: float
+    task: MatchTask, best: Outcome, compared: Sequence[Seen], overlap: float
 ) -> dict[str, float]:
     """What speaks for the best outcome, for `Calibration.log_odds`. compared: see `_conclude`.
 
@@ -186,11 +192,11 @@ def evidence_features(
     tried: logarithm of the rotations, scales and shifts searched.
     """
     tolerance = DISTANCE * max(task.reference.shape)
-    pose, most = compared[0]
+    first = compared[0]
     others = [
-        value
-        for other, value in compared[1:]
-        if affine.grid_distance(other, pose, task.reference.shape) > tolerance
+        support(other.gain, other.hypothesis)
+        for other in compared[1:]
+        if affine.grid_distance(other.pose, first.pose, task.reference.shape) > tolerance
     ]
     search = task.search
     turns = 1 + search.rotation_deg / 5 * 2
@@ -199,7 +205,7 @@ def evidence_features(
     return {
         "gain": best.gain,
         "coarse": best.hypothesis.score,
-        "lead": most - max(others, default=CHANCE),
+        "lead": support(first.gain, first.hypothesis) - max(others, default=CHANCE),
         "agreement": best.agreement,
         "room": math.log(max(overlap, 1e-3) * min(task.reference.size, 16 * UNIT_AREA) / UNIT_AREA),
         "tried": math.log(turns * scales * shifts),

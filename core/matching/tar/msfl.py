@@ -29,15 +29,16 @@ class Pyramid(NamedTuple):
 
 
 def normalise(values: Tensor, valid: Tensor) -> Tensor:
-    """Network input (B, 2, H, W) from grey values and validity (B, 1, H, W).
+    """Network input (B · bands, 2, H, W) from values (B, bands, H, W) and validity (B, 1, H, W).
 
-    Valid pixels get mean 0 and deviation 1 per image, invalid ones 0; the second channel is the validity.
+    Valid pixels get mean 0 and deviation 1 per band, invalid ones 0; the second channel is the validity.
     """
     area = valid.sum((-2, -1), keepdim=True).clamp_min(1.0)
     mean = (values * valid).sum((-2, -1), keepdim=True) / area
     centred = (values - mean) * valid
     deviation = torch.sqrt(centred.square().sum((-2, -1), keepdim=True) / area)
-    return torch.cat([centred / (deviation + 1e-3), valid], dim=1)
+    levelled = centred / (deviation + 1e-3)
+    return torch.stack([levelled, valid.expand_as(levelled)], dim=2).flatten(0, 1)
 
 
 def like(single: Tensor, count: int) -> Tensor:
@@ -72,24 +73,49 @@ def down(inside: int, outside: int, side: int, blocks: int) -> nn.Sequential:
     )
 
 
+class OpticalStem(nn.Module):
+    """A stem for any number of bands, in any order.
+
+    Each band goes through the same first convolution; at each place, attention over the bands merges them: what
+    differs in colour need not differ in brightness. (Our own; the paper shows grey images.)
+    """
+
+    def __init__(self, outside: int) -> None:
+        super().__init__()
+        layers = down(2, outside, 5, 1)
+        self.first, self.rest = layers[:3], layers[3:]
+        self.choice = nn.Conv2d(outside, 1, 1, bias=False)
+        nn.init.zeros_(self.choice.weight)
+
+    def forward(self, values: Tensor, valid: Tensor) -> Tensor:
+        """(B, channels, H / 2, W / 2) from values (B, bands, H, W) and validity (B, 1, H, W)."""
+        seen = self.first(normalise(values, valid))
+        if values.shape[1] > 1:
+            each = seen.unflatten(0, values.shape[:2])
+            share = self.choice(seen).unflatten(0, values.shape[:2]).softmax(dim=1)
+            seen = (each * share).sum(dim=1)
+        merged: Tensor = self.rest(seen)
+        return merged
+
+
 class Encoder(nn.Module):
     """Private stems and shared trunk."""
 
     def __init__(self, config: TarConfig) -> None:
         super().__init__()
-        self.optical_stem = down(2, config.stem, 5, 1)
+        self.optical_stem = OpticalStem(config.stem)
         self.sar_stem = down(2, config.stem, 5, 1)
         sizes = (config.stem, *config.widths)
         self.trunk = nn.ModuleList(
             [down(sizes[k], sizes[k + 1], 3, config.blocks[k]) for k in range(len(config.widths))]
         )
 
-    def forward(self, optical: Tensor, sar: Tensor) -> Pyramid:
-        """Features of optical images (B, 2, H, W) followed by those of as many SAR images of the same size.
+    def forward(self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor) -> Pyramid:
+        """Features of optical images (B, bands, H, W) followed by those of as many SAR images (B, 1, H, W).
 
-        A single optical image stands for B: it is encoded once.
+        Validity (B, 1, H, W). A single optical image stands for B: it is encoded once.
         """
-        half = torch.cat([self.optical_stem(optical), self.sar_stem(sar)])
+        half = torch.cat([self.optical_stem(optical, optical_valid), self.sar_stem(normalise(sar, sar_valid))])
         quarter = self.trunk[0](half)
         eighth = self.trunk[1](quarter)
         levels = Pyramid(half, quarter, eighth, self.trunk[2](eighth))

@@ -13,7 +13,7 @@ from .attention import PairAttention
 from .cfdm import COARSE_CELL, CoarseHead, CoarseMatcher
 from .config import TarConfig
 from .local import LocalEncoder
-from .msfl import Encoder, like, normalise
+from .msfl import Encoder, like
 from .tafe import Attended, TextEnhancement, TextFeatures
 
 
@@ -47,12 +47,12 @@ class TarNetwork(nn.Module):
     def encode(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, text: TextFeatures | None
     ) -> Encoded:
-        """Images and validity, each (B, 1, H, W) with sides that are multiples of 16; grey values 0…255.
+        """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
 
-        A single optical image (1, 1, H, W) stands for B. text: None leaves TAFE out (for ablation, or where the
+        A single optical image stands for B. text: None leaves TAFE out (for ablation, or where the
         network has none).
         """
-        pyramid = self.encoder(normalise(optical, optical_valid), normalise(sar, sar_valid))
+        pyramid = self.encoder(optical, optical_valid, sar, sar_valid)
         high, attended = pyramid.sixteenth, None
         if self.text is not None and text is not None:
             attended = self.text(high, text)

@@ -105,7 +105,7 @@ def score_hypotheses(
     back = affine.invert(lattice)
     views = [TileView(lattice, h.pose) for h in hypotheses]
     found: list[Hypothesis] = []
-    for chosen, encoded in encode_views(model, task.reference, task.moving, views, size, reporter):
+    for chosen, encoded in encode_views(model, task.seen, task.moving, views, size, reporter):
         for view, hypothesis, matches in zip(
             views[chosen], hypotheses[chosen], coarse_matches(model.network, encoded)
         ):

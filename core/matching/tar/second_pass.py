@@ -1,7 +1,8 @@
 """The second pass: from a hypothesis to the pose that all places support, and tie points on it.
 
 Levels from coarse to fine; on each, tiles are laid into the present pose, places vote for a better one, and the
-next level starts from that. Small images have one level, gone through twice, and `finish` looks once more.
+next level starts from that. Small images have one level, gone through twice, and `finish` looks once more. The
+first level is a glance at several hypotheses, of which only the best go on.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ ROUGH = 4.0
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A hypothesis after the first level. pose: (2, 3) that all places voted for; gain: of it, see `vote`."""
+
+    hypothesis: Hypothesis
+    pose: Floats
+    gain: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What the second pass made of a hypothesis.
 
@@ -68,32 +78,36 @@ class Outcome:
     plan: Plan
 
 
-def second_pass(
-    task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter, again: bool = True
-) -> Outcome:
-    """Improve a hypothesis and find tie points under it. again: False leaves out all levels but the last."""
-    pose = hypothesis.pose
-    longest = max(task.reference.shape)
-    factors = level_factors(longest)
-    if len(factors) == 1:
-        factors = [1.0, 1.0]
-    if not again:
-        factors = factors[-1:]
-    last_level = len(factors) - 1
-    final = longest > TILE or not again  # else `finish` follows
-    plans = [(WIDE if k == 0 else CLOSE).plan(f, final and k == last_level) for k, f in enumerate(factors)]
-    for number, plan in enumerate(plans):
-        last = number == last_level
-        found = _level(task, model, pose, plan, last, reporter)
-        pose, gain = _improved(task, pose, found, plan, number > 0 and longest > TILE)
-    return _outcome(task, hypothesis, pose, found, gain, plan)
-
-
-def preview(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> float:
-    """The gain of a hypothesis on the first level alone: tells which one to go on with on a large scene."""
+def glance(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter) -> list[Glance]:
+    """The first level, for all hypotheses at once."""
     plan = WIDE.plan(level_factors(max(task.reference.shape))[0], False)
-    found = _level(task, model, hypothesis.pose, plan, False, reporter)
-    return _improved(task, hypothesis.pose, found, plan)[1]
+    found = _level(task, model, [h.pose for h in hypotheses], plan, False, reporter)
+    return [Glance(h, *_improved(task, h.pose, ties, plan)) for h, ties in zip(hypotheses, found)]
+
+
+def second_pass(task: MatchTask, model: Model, glances: list[Glance], reporter: Reporter) -> list[Outcome]:
+    """All levels after the first, and tie points on the last."""
+    large = max(task.reference.shape) > TILE  # else `finish` follows
+    factors = level_factors(max(task.reference.shape))[1:] or [1.0]
+    poses = [seen.pose for seen in glances]
+    for number, factor in enumerate(factors):
+        last = number == len(factors) - 1
+        plan = CLOSE.plan(factor, large and last)
+        found = _level(task, model, poses, plan, last, reporter)
+        improved = [_improved(task, pose, ties, plan, large) for pose, ties in zip(poses, found)]
+        poses = [pose for pose, _ in improved]
+    return [
+        _outcome(task, seen.hypothesis, pose, ties, gain, plan)
+        for seen, (pose, gain), ties in zip(glances, improved, found)
+    ]
+
+
+def single_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:
+    """Tie points by one look from the overview's pose at full resolution, for ablation."""
+    plan = WIDE.plan(1.0, True)
+    (found,) = _level(task, model, [hypothesis.pose], plan, True, reporter)
+    pose, gain = _improved(task, hypothesis.pose, found, plan)
+    return _outcome(task, hypothesis, pose, found, gain, plan)
 
 
 def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) -> Outcome:
@@ -105,7 +119,7 @@ def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) 
     overlap = Placing(task.reference, task.moving, outcome.pose, 1, 1.0).overlap_share * task.reference.size
     most = int(MOST_SPAN * np.sqrt(overlap) / (2 * FINE_CELL))
     plan = replace(FINAL, half=int(np.clip(most, LEAST_HALF, FINAL.half))).plan(1.0, True)
-    found = _level(task, model, outcome.pose, plan, True, reporter)
+    (found,) = _level(task, model, [outcome.pose], plan, True, reporter)
     pose, _ = _improved(task, outcome.pose, found, plan)
     return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
 
@@ -156,13 +170,16 @@ def _moved(field: Floats, unit: float) -> Floats:
     return np.column_stack([np.eye(2) + field[:, :2] * unit, field[:, 2] * unit])
 
 
-def _level(task: MatchTask, model: Model, pose: Floats, plan: Plan, last: bool, reporter: Reporter) -> Ties:
+def _level(
+    task: MatchTask, model: Model, poses: list[Floats], plan: Plan, last: bool, reporter: Reporter
+) -> list[Ties]:
+    """The places with something to see, under each of the poses."""
     rows, columns = (int(np.ceil(n / plan.factor)) for n in task.reference.shape)
     size = (min(rows, TILE), min(columns, TILE))
     corners = spread_evenly(tile_corners(rows, columns, size), MOST_TILES if last else GUIDE_TILES)
     corners = corners * plan.factor + (plan.factor - 1) / 2
-    found = match_tiles(model, task.reference, task.moving, pose, corners, size, plan, reporter)
-    return found.select(found.valid)
+    found = match_tiles(model, task.seen, task.moving, poses, corners, size, plan, reporter)
+    return [ties.select(ties.valid) for ties in found]
 
 
 def tile_corners(rows: int, columns: int, size: tuple[int, int]) -> Points:

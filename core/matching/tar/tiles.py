@@ -75,22 +75,26 @@ def match_tiles(
     model: Model,
     reference: Pixels,
     moving: Pixels,
-    pose: Floats,
+    poses: list[Floats],
     corners: Points,
     side: tuple[int, int],
     plan: Plan,
     reporter: Reporter,
-) -> Ties:
-    """Match tiles whose first pixels lie at `corners` (N, 2), full pixels; side: (rows, columns), tile pixels."""
+) -> list[Ties]:
+    """Match tiles whose first pixels lie at `corners` (N, 2), full pixels, under each of the poses.
+
+    side: (rows, columns), tile pixels.
+    """
     size = (padded(side[0]), padded(side[1]))
-    views = [
-        TileView(np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64), pose) for x, y in corners
-    ]
+    lattices = [np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64) for x, y in corners]
+    views = [TileView(lattice, pose) for pose in poses for lattice in lattices]
     parts = []
     for chosen, maps, mask in local_views(model, reference, moving, views, size, plan.edges, reporter):
         parts.append(_match(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
-    return Ties.join(parts)
+    found = Ties.join(parts)
+    each = len(found) // len(poses)
+    return [found.select(np.arange(k * each, (k + 1) * each)) for k in range(len(poses))]
 
 
 def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:

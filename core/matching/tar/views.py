@@ -94,7 +94,7 @@ def _cut(
     size: tuple[int, int],
     reporter: Reporter,
 ) -> Iterator[tuple[slice, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-    """Values and validity of tiles, each (B, 1, rows, columns), some at a time; one optical may stand for B."""
+    """Values (B, bands, rows, columns) and validity of tiles, some at a time; one optical may stand for B."""
     step = max(1, int(BATCH_PIXELS / (size[0] * size[1])))
     for start in range(0, len(views), step):
         reporter.check()

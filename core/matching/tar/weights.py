@@ -22,7 +22,7 @@ from .network import TarNetwork
 from .tafe import TextFeatures
 from .views import Model
 
-FORMAT, VERSION = "sarto-tar", "3"
+FORMAT, VERSION = "sarto-tar", "4"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
 CARD_SUFFIX = ".json"
 """The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of

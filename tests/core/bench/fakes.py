@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from sarto.core.bench.methods import Answer, Method, MethodOptions
-from sarto.core.contract import Floats, NoMatchError, Pixels, Reporter, SearchRange, TiePoints
+from sarto.core.bench.protocols import Sample
+from sarto.core.contract import Floats, NoMatchError, Reporter, SearchRange, TiePoints
 
 IDENTITY = np.eye(2, 3)
 
@@ -21,7 +22,7 @@ class Fixed:
         self.verdict = verdict
         self.asked = 0
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
         self.asked += 1
         points = np.random.default_rng(0).uniform(0, 60, (12, 2))
         moved = points @ self.affine[:, :2].T + self.affine[:, 2]
@@ -42,8 +43,8 @@ class Fixed:
 class Faulty(Fixed):
     """Breaks down on the second pair it is asked about, refuses the third."""
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
-        answer = super().register(optical, sar, search, reporter)
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
+        answer = super().register(sample, search, reporter)
         if self.asked == 3:  # the first question is the warm-up
             raise ZeroDivisionError("no\nluck")
         if self.asked == 4:
@@ -54,8 +55,8 @@ class Faulty(Fixed):
 class Stopping(Fixed):
     """The user presses Ctrl-C after two pairs."""
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
-        answer = super().register(optical, sar, search, reporter)
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
+        answer = super().register(sample, search, reporter)
         if self.asked == 4:
             raise KeyboardInterrupt
         return answer

@@ -8,9 +8,10 @@ import pytest
 from sarto.core.bench.control import chance, speckle_like
 from sarto.core.bench.manifest import read_manifest
 from sarto.core.bench.methods import Answer, Method, MethodOptions, open_method
+from sarto.core.bench.protocols import Sample
 from sarto.core.bench.results import binomial_tail, is_at_chance
 from sarto.core.bench.runner import BenchOptions, run_bench
-from sarto.core.contract import Pixels, Reporter, SearchRange, TiePoints
+from sarto.core.contract import Reporter, SearchRange, TiePoints
 
 from .conftest import WriteManifest
 from .fakes import making
@@ -69,8 +70,8 @@ class Frame:
 
     name = "frame"
 
-    def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
-        a, b = optical.astype(np.float32), sar.astype(np.float32)
+    def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
+        a, b = sample.optical.astype(np.float32), sample.sar.astype(np.float32)
         shift, _ = cv2.phaseCorrelate(
             a - a.mean(), b - b.mean(), cv2.createHanningWindow(a.shape[::-1], cv2.CV_32F)
         )
@@ -102,8 +103,8 @@ def test_the_control_notices_a_leak(write_manifest: WriteManifest, tmp_path: Pat
     truths = {store.get(p).optical.tobytes(): store.get(p).truth for p in manifest.pairs}
 
     class Leak(Frame):
-        def register(self, optical: Pixels, sar: Pixels, search: SearchRange, reporter: Reporter) -> Answer:
-            return Answer(truths[optical.tobytes()])
+        def register(self, sample: Sample, search: SearchRange, reporter: Reporter) -> Answer:
+            return Answer(truths[sample.optical.tobytes()])
 
     result = _bench(write_manifest, tmp_path, Leak(), control=True)
     assert "ABOVE CHANCE" in result.text()

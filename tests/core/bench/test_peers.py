@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sarto.core.bench.methods import MethodOptions, open_method
 from sarto.core.bench.peers import PEERS, open_peer, ransac_affine
-from sarto.core.bench.protocols import cut
+from sarto.core.bench.protocols import Sample, cut
 from sarto.core.contract import RANGES, SILENT, OptionError
 from sarto.core.geometry import affine
 
@@ -26,7 +26,7 @@ def test_a_peer_registers_an_image_with_itself(name: str) -> None:
     sample = cut("p", image, image, np.eye(2, 3), "georef", 0)
     assert sample.truth is not None
     method = open_method(f"peer:{name}", MethodOptions())
-    answer = method.register(sample.optical, sample.sar, RANGES["georef"], SILENT)
+    answer = method.register(sample, RANGES["georef"], SILENT)
     assert answer.affine is not None
     assert affine.grid_distance(answer.affine, sample.truth, (192, 192)) < 1.0
     assert answer.verdict == ""
@@ -35,7 +35,7 @@ def test_a_peer_registers_an_image_with_itself(name: str) -> None:
 
 def test_images_without_anything_in_them() -> None:
     flat = np.full((64, 64), 100, dtype=np.uint8)
-    answer = open_peer("sift").register(flat, flat, RANGES["georef"], SILENT)
+    answer = open_peer("sift").register(Sample("p", flat, flat, None), RANGES["georef"], SILENT)
     assert answer.affine is None
     assert "0 tie points" in answer.message
 

@@ -143,12 +143,12 @@ class Knowing(Fixed):
         super().__init__()
         self.errors, self.store = errors, store
 
-    def register(self, optical, sar, search, reporter):  # type: ignore[no-untyped-def]
+    def register(self, sample, search, reporter):  # type: ignore[no-untyped-def]
         truth, to_chip = self.store[self.asked]
         error = np.column_stack([np.eye(2), self.errors[self.asked]])
         wrong_in_chip = affine.compose(error, affine.compose(to_chip, truth))
         self.affine = affine.compose(affine.invert(to_chip), wrong_in_chip)
-        return super().register(optical, sar, search, reporter)
+        return super().register(sample, search, reporter)
 
 
 def test_consistency_does_not_see_the_published_alignment(write_manifest: WriteManifest, tmp_path: Path) -> None:

@@ -57,3 +57,27 @@ def test_names_that_only_differ_in_odd_characters(tmp_path: Path) -> None:
     np.testing.assert_array_equal(truths, again)  # type: ignore[arg-type]
     assert len(list(store.folder.iterdir())) == 3
     assert not list(tmp_path.glob("*.png"))[1:]
+
+
+def test_colours_are_cut_and_kept_with_the_rest(tmp_path: Path) -> None:
+    colours = np.stack([landscape(seed, SIDE) for seed in range(3)], axis=2)
+    cv2.imwrite(str(tmp_path / "o.png"), colours)
+    cv2.imwrite(str(tmp_path / "s.png"), landscape(4, SIDE))
+    cv2.imwrite(str(tmp_path / "g.png"), np.repeat(colours[:, :, :1], 3, axis=2))
+    (tmp_path / "m.csv").write_text("pair_id,optical,sar\nc,o.png,s.png\ng,g.png,s.png\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    for protocol in ("georef", "shuffled", "none"):
+        store = SampleStore(tmp_path / "kept", manifest, protocol, 0)
+        fresh, kept = (store.get(manifest.pairs[0]) for _ in range(2))
+        assert fresh.bands is not None
+        np.testing.assert_array_equal(fresh.bands, kept.bands)
+        x, y = fresh.origin
+        rows, columns = fresh.optical.shape
+        window = np.maximum(colours[y : y + rows, x : x + columns], 1).transpose(2, 0, 1)
+        np.testing.assert_array_equal(fresh.bands, window)
+        assert np.abs(fresh.bands.mean(axis=0) - fresh.optical).max() <= 1
+        assert store.get(manifest.pairs[1]).bands is None
+    digest = store.digest(manifest.pairs)
+    cv2.imwrite(str(next(store.folder.rglob("bands.png"))), colours[:40])
+    np.testing.assert_array_equal(store.get(manifest.pairs[0]).bands, fresh.bands)
+    assert store.digest(manifest.pairs) == digest

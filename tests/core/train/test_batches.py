@@ -14,6 +14,7 @@ from sarto.core.matching.tar.tiles import STRIDE
 from sarto.core.train.batches import Batch, LocalBatch, Recipe, Size, coarse_batch, local_batch
 from sarto.core.train.chips import Chip
 from sarto.core.train.stream import Batches
+from sarto.core.train.windows import BANDS
 
 from .conftest import make_chip
 
@@ -38,11 +39,13 @@ def recipe(chips, bank) -> Recipe:
 def test_shapes_and_ranges(recipe: Recipe) -> None:
     batch = recipe.batch(0)
     coarse, local = batch.coarse, batch.local
-    assert coarse.optical.shape == coarse.sar.shape == coarse.optical_valid.shape == (3, 1, 64, 64)
+    assert coarse.sar.shape == coarse.optical_valid.shape == (3, 1, 64, 64)
+    assert coarse.optical.shape == (3, BANDS, 64, 64)
     assert coarse.forward.shape == coarse.backward.shape == (3, 64, 2)
     assert coarse.scenes.shape == (3, 3)
     assert coarse.covers.shape == (3, 2)
-    assert local.optical.shape == local.sar.shape == local.sar_valid.shape == (2, 1, 72, 72)
+    assert local.sar.shape == local.sar_valid.shape == (2, 1, 72, 72)
+    assert local.optical.shape == (2, BANDS, 72, 72)
     assert local.shift.shape == (2, 81, 2)
     assert coarse.weight.tolist() == [1] * 3
     assert local.weight.tolist() == [1] * 2
@@ -69,7 +72,10 @@ def _found(batch: LocalBatch) -> tuple[np.ndarray, np.ndarray]:
 
     An account of its own: the images are correlated as they are.
     """
-    maps, valid = [_grey(batch.optical), _grey(batch.sar)], torch.ones(len(batch.optical), 48, 48)
+    maps, valid = (
+        [_grey(batch.optical.mean(1, keepdim=True)), _grey(batch.sar)],
+        torch.ones(len(batch.optical), 48, 48),
+    )
     volume, share = correlation_volume(maps[0], valid, maps[1], valid, 5, 8, STRIDE)
     best = volume.masked_fill(share < 0.5, -1).flatten(2).argmax(1)
     assert batch.shift.shape[1] == best.shape[1]

@@ -132,6 +132,10 @@ def test_within_reach() -> None:
     assert allowed[0].nonzero().ravel().tolist() == [0, 1, 4, 5]
 
 
-def test_the_untrained_network_is_at_chance(learner: Learner, chips, bank) -> None:
-    batch = coarse_batch(chips, bank, Size(16, 64), np.random.default_rng(2))
-    assert _losses(learner, batch)[1] < 0.5
+def test_the_untrained_network_finds_little(learner: Learner, chips, bank) -> None:
+    """Both images show the same, so that even features at random find some; 9 of 49 places in reach count."""
+    shares = [
+        _losses(learner, coarse_batch(chips, bank, Size(16, 64), np.random.default_rng(seed)))[1]
+        for seed in range(4)
+    ]
+    assert np.mean(shares) < 0.6

@@ -182,7 +182,7 @@ def test_crash_in_a_library_leaves_its_trace(odd_client, task):
 def test_unknown_method_and_unfit_images(odd_client, task):
     with pytest.raises(OptionError, match="'sorcery' is not known"):
         odd_client.match(task("sorcery"))
-    with pytest.raises(InputError, match="grey 8-bit"):
+    with pytest.raises(InputError, match="8-bit image for 'reference'"):
         odd_client.match(MatchTask(np.zeros((2, 2, 3), np.uint8), np.zeros((4, 4)), task().search, task().options))
 
 

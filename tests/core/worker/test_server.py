@@ -13,12 +13,13 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sarto
-from sarto.core.contract import EngineError, MatchOptions, SearchRange, to_dict
+from sarto.core.contract import EngineError, InputError, MatchOptions, SearchRange, to_dict
 from sarto.core.matching import METHODS, MatchTask, create
 from sarto.core.worker import WorkerClient
 
@@ -267,3 +268,28 @@ def test_real_methods_give_the_same_in_the_worker(method):
     # A network's sums depend on the number of threads, which differs between the two processes.
     np.testing.assert_allclose(there.pose @ [128, 128, 1], here.pose @ [128, 128, 1], atol=0.2)
     np.testing.assert_allclose(here.pose @ [128, 128, 1], [132, 125], atol=1)
+
+
+def coloured_pair() -> MatchTask:
+    """As `shifted_pair`, but the grey reference is an even grey with noise: only its bands show the land."""
+    task = shifted_pair()
+    noise = np.random.default_rng(6).normal(128, 3, task.reference.shape)
+    land = 0.5 * task.reference.astype(np.float32)
+    bands = np.clip(np.stack([noise + land - 60, noise - land + 60]), 1, 255).astype(np.uint8)
+    return replace(task, reference=np.clip(noise, 1, 255).astype(np.uint8), bands=bands)
+
+
+def test_bands_reach_the_method_in_the_worker():
+    task = coloured_pair()
+    with WorkerClient() as client:
+        there = client.match(task)
+        without = client.match(replace(task, bands=None))
+    np.testing.assert_allclose(there.pose @ [128, 128, 1], [132, 125], atol=1)
+    assert there.evidence > 0.5 > without.evidence
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (2, 255, 256), (1, 2, 256, 256)])
+def test_bands_that_do_not_fit_are_refused(shape):
+    task = replace(coloured_pair(), bands=np.ones(shape, np.uint8))
+    with WorkerClient() as client, pytest.raises(InputError, match="bands"):
+        client.match(task)

@@ -18,7 +18,7 @@ def test_features_have_the_resolutions_of_the_paper(
 ) -> None:
     rows, columns = size
     encoded = network.encode(*images(3, rows, columns), *images(3, rows, columns, 1), text)
-    pyramid = network.encoder(*(torch.cat(image, dim=1) for image in (images(3, rows, columns),) * 2))
+    pyramid = network.encoder(*images(3, rows, columns), *images(3, rows, columns, 1))
     maps, mask = network.local(*images(3, rows, columns), *images(3, rows, columns, 1))
     assert [tuple(level.shape[-2:]) for level in pyramid] == [(rows // s, columns // s) for s in (2, 4, 8, 16)]
     assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
@@ -55,6 +55,43 @@ def test_pairs_of_a_batch_do_not_see_each_other(network: TarNetwork, text: TextF
     maps, _ = network.local(*optical, *sar)
     single, _ = network.local(*(t[1:2] for t in optical), *(t[1:2] for t in sar))
     assert torch.allclose(maps[[1, 4]], single, atol=1e-4)
+
+
+def with_attention_over_bands(network: TarNetwork) -> TarNetwork:
+    with torch.no_grad():
+        for stem in (network.encoder.optical_stem, network.local.optical_stem):
+            stem.choice.weight.normal_(generator=torch.Generator().manual_seed(0))
+    return network
+
+
+def test_any_number_of_bands_in_any_order(network: TarNetwork, text: TextFeatures) -> None:
+    network = with_attention_over_bands(network)
+    _, valid = images(1, 64, 64)
+    bands = torch.cat([images(1, 64, 64, seed)[0] for seed in range(4)], dim=1)
+    sar = images(1, 64, 64, 9)
+
+    def seen(*order: int) -> torch.Tensor:
+        shown = bands[:, list(order)]
+        encoded = network.encode(shown, valid, *sar, text).coarse
+        return torch.cat([encoded.ravel(), network.local(shown, valid, *sar)[0].ravel()])
+
+    assert torch.allclose(seen(0, 1, 2, 3), seen(3, 1, 0, 2), atol=1e-4)
+    assert torch.allclose(seen(0), seen(0, 0, 0), atol=1e-4)
+    assert (seen(0, 1) - seen(0)).abs().max() > 0.01  # the other band is not ignored
+
+
+def test_attention_takes_each_place_from_the_band_that_it_prefers(network: TarNetwork) -> None:
+    """A preference for strong answers of one channel: the strongest of all bands at every place."""
+    stem = network.encoder.optical_stem
+    stem.rest = torch.nn.Identity()
+    valid = images(1, 64, 64)[1]
+    bands = [images(1, 64, 64, seed)[0] for seed in range(3)]
+    with torch.no_grad():
+        stem.choice.weight[0, 2] = 1e6
+        merged = stem(torch.cat(bands, dim=1), valid)[0, 2]
+        alone = torch.cat([stem(band, valid)[:, 2] for band in bands])
+    assert torch.allclose(merged, alone.amax(0), atol=1e-4)
+    assert (alone.argmax(0).ravel().bincount() > 50).all()  # each of them somewhere
 
 
 def test_one_optical_image_stands_for_many(network: TarNetwork, text: TextFeatures) -> None:
