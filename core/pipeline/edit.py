@@ -55,7 +55,7 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
         return replace(result, seconds=round(time.monotonic() - started, 2))
 
     with scratch_folder() as scratch:
-        pair = prepare(job, reporter, Path(scratch))
+        pair = prepare(job, reporter, Path(scratch), with_bands=False)
         _check_unchanged(pair, old, job)
         reporter.progress("Assessing", 0.0)
         kinds = possible_kinds(kinds, pair, cover)

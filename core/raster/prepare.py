@@ -58,20 +58,21 @@ class Look:
     margin: int = 0
 
 
-def prepare(job: RegisterJob, reporter: Reporter, workdir: Path) -> PreparedPair:
+def prepare(job: RegisterJob, reporter: Reporter, workdir: Path, with_bands: bool = True) -> PreparedPair:
     """Read both layers onto the analysis grid as uint8 images (0 = NoData) in `workdir`.
 
     `job.reference` is the optical, `job.moving` the SAR layer. Both georeferenced: one grid on the
     reference's lattice at the coarser GSD (or `job.gsd`), over the overlap of the footprints and the box of
     `job.area`; reference pixels outside that polygon become NoData. Otherwise each keeps its own pixels.
-    The images are memory-mapped `.npy` files; memory stays bounded for any size.
+    The images are memory-mapped `.npy` files; memory stays bounded for any size. with_bands: false where
+    nothing is matched.
     Raises InputError (layer cannot be used: see the message), OptionError, Cancelled.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with modest_cache(), Scene(job.reference, "optical") as reference, Scene(job.moving, "SAR") as moving:
         plan = plan_grids(job, reference, moving)
         notes = [*reference.notes, *moving.notes, *plan.notes]
-        optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes)
+        optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes, with_bands)
         sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
         with optical, sar:
             first, bands = _fill(
@@ -85,13 +86,18 @@ def prepare(job: RegisterJob, reporter: Reporter, workdir: Path) -> PreparedPair
 
 
 def _optical_look(
-    scene: Scene, plan: Plan, options: RadiometryOptions, reporter: Reporter, notes: list[str]
+    scene: Scene,
+    plan: Plan,
+    options: RadiometryOptions,
+    reporter: Reporter,
+    notes: list[str],
+    with_bands: bool,
 ) -> tuple[Scene, Look]:
     scene, values, valid = _sample(scene, plan.reference_grid, reporter, notes)
     stretch = options.low_percentile, options.high_percentile
     grey = stretch_limits(values.mean(axis=0), valid, *stretch, scene.label)
     bands = {}
-    if len(values) <= _MOST_BANDS and scene.source.bands.strip().lower() != "mean":
+    if with_bands and len(values) <= _MOST_BANDS and scene.source.bands.strip().lower() != "mean":
         for number, band in enumerate(values):
             with suppress(InputError):  # one band of zeros is no reason to give up
                 bands[number] = stretch_limits(band, valid, *stretch, scene.label)

@@ -7,6 +7,7 @@ Pairs of a manifest are shown under the bench's warps, and again with the SAR im
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +35,9 @@ RIGHT_PX = 2.0
 TIES_PER_PAIR = 40
 FALSE_WEIGHT = 3.0
 """A wrong pose that is believed counts as many right ones that are not."""
+CAUTION = 3.0
+"""The odds of a pose are stated so many times lower than fitted: pairs of other satellites than those trained with
+look surer than they are."""
 RIDGE = 1e-3
 DOUBTFUL = 48
 """Registrations of different places, searched as widely as `tar` does, that tell what wrong poses reach."""
@@ -108,7 +112,8 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
     table = np.array([[s.evidence[n] for n in names] for s in shown])
     real = np.array([s.real for s in shown])
     slopes, offset = logistic_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT))
-    calibration = Calibration(dict(zip(names, slopes.round(4).tolist())), round(offset, 4))
+    cautious = offset - math.log(CAUTION)
+    calibration = Calibration(dict(zip(names, slopes.round(4).tolist())), round(cautious, 4))
     odds = np.array([calibration.log_odds(s.evidence) for s in shown])
     rows, right = [], []
     for s, o in zip(shown, odds):

@@ -372,6 +372,7 @@ def test_bands_of_the_optical_layer_are_stretched_each(kit, tmp_path, pair):
     result = run(kit, tmp_path, optical, sar)
     assert result.bands.shape == (2, *grid.shape)  # one band shows nothing
     assert isinstance(result.bands, np.memmap)
+    assert prepare(kit.job(optical, sar), SILENT, tmp_path / "again", with_bands=False).bands is None
     for band, shown in zip(result.bands, (truth, other)):
         assert np.corrcoef(band.ravel(), shown.ravel())[0, 1] > 0.99
         assert band.min() == 1
