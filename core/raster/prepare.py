@@ -37,6 +37,7 @@ from .radiometry import (
     to_uint8,
 )
 from .scene import Scene, Values
+from .scratch import mapped_image
 
 _BLOCK = 1024  # pixels; a block of three bands takes some tens of MB and well under a second
 _SAMPLE = 1024  # side of the sample that decides stretch and kind
@@ -66,7 +67,8 @@ def prepare(job: RegisterJob, reporter: Reporter, workdir: Path, with_bands: boo
     `job.area`; reference pixels outside that polygon become NoData. Otherwise each keeps its own pixels.
     The images are memory-mapped `.npy` files; memory stays bounded for any size. with_bands: false where
     nothing is matched.
-    Raises InputError (layer cannot be used: see the message), OptionError, Cancelled.
+    Raises InputError (layer cannot be used: see the message), OptionError, OutputError (no room in `workdir`),
+    Cancelled.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with modest_cache(), Scene(job.reference, "optical") as reference, Scene(job.moving, "SAR") as moving:
@@ -203,9 +205,9 @@ def _fill(
 
     Returns the grey one, and the bands, where the look has any; those lie beside `path`.
     """
-    image = _new_file(path, grid.shape)
+    image = mapped_image(path, grid.shape)
     count = len(look.limits) - 1
-    bands = _new_file(path.with_name(f"{path.stem}_bands.npy"), (count, *grid.shape)) if count else None
+    bands = mapped_image(path.with_name(f"{path.stem}_bands.npy"), (count, *grid.shape)) if count else None
     stage = f"Reading the {scene.role} layer"
     places = list(blocks(grid))
     margin = look.margin
@@ -227,10 +229,6 @@ def _fill(
         if file is not None:
             file.flush()
     return image, bands
-
-
-def _new_file(path: Path, shape: tuple[int, ...]) -> Any:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
 
 
 def _check_common(first: Pixels, second: Pixels, plan: Plan, job: RegisterJob) -> None:

@@ -23,10 +23,12 @@ _TIPS = {
     "moving": "The SAR layer. A moved copy of it is written; the layer itself is never changed.",
 }
 _BANDS_TIP = (
-    "Bands that are compared. Automatic takes {auto}. "
-    "Choose one band, or write several to take their mean, for example 4,3,2."
+    "Bands that are compared. Automatic takes {auto}. Choose one band, or write several, for example {several}."
 )
-_AUTO_WORDS = {"reference": "the mean of red, green and blue", "moving": "the mean of VV and VH"}
+_BANDS_WORDS = {
+    "reference": {"auto": "red, green and blue", "several": "8,4,3: up to four are looked at one by one"},
+    "moving": {"auto": "the mean of VV and VH", "several": "1,2: their mean is taken"},
+}
 
 
 class LayerRow(QWidget):
@@ -56,7 +58,7 @@ class LayerRow(QWidget):
         self.layer_combo.setToolTip(_TIPS[box])
         self.title.setBuddy(self.layer_combo)
         self.band_combo = BandCombo(self)
-        self.band_combo.setToolTip(_BANDS_TIP.format(auto=_AUTO_WORDS[box]))
+        self.band_combo.setToolTip(_BANDS_TIP.format(**_BANDS_WORDS[box]))
         self.layer_note, self.band_note = ToneLabel(self), ToneLabel(self)
         self._lay_out()
         self.layer_combo.layerChanged.connect(self._on_layer)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,3 +163,22 @@ def gdal_mode(request):
     assert bool(gdal.GetUseExceptions()) == request.param
     for module in reversed(modules):
         module.DontUseExceptions()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of a given size in KiB."""
+    mounted = []
+
+    def mount(kib):
+        folder = tmp_path / f"disk{kib}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("no right to mount a small file system")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -22,6 +22,7 @@ from sarto.core.contract import (
 )
 from sarto.core.raster import Scene, prepare
 from sarto.core.raster.crs import Transformation
+from sarto.core.raster.scratch import mapped_image
 
 BLOCKS = sys.modules["sarto.core.raster.prepare"].blocks  # the package exports the function of that name
 
@@ -410,3 +411,38 @@ def test_layers_without_colours_have_no_bands(kit, tmp_path, pair, kind):
         fewer = run(kit, tmp_path, LayerSource(optical, bands="6,2,3,4"), sar).bands
         assert len(fewer) == 4
         assert np.corrcoef(fewer[0].ravel(), many[5].ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("kib", [40, 200, 320])
+def test_full_disk(kit, tmp_path, tiny_disk, kib):
+    """No room for the grey image, its bands, or the SAR image. A mapped file without room would kill the process."""
+    grid = kit.grid(300, 260)
+    optical = coloured(
+        kit,
+        tmp_path / "rgb.tif",
+        grid,
+        *(kit.pattern(kit.centres(grid), w).astype(np.uint8) for w in (900, 400, 600)),
+    )
+    sar = layer(kit, tmp_path / "sar.tif", grid, "sar")
+    disk = tiny_disk(kib)
+    command = [sys.executable, "-m", "sarto", "register", "--optical", optical, "--sar", sar, "--out", "out"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "TMPDIR": str(disk)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    assert "has no room for an image" in done.stderr
+    assert "Free some disk space" in done.stderr
+    assert list(disk.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_scratch_images_have_their_room_from_the_start(tmp_path):
+    image = mapped_image(tmp_path / "a.npy", (3, 1500, 1000))
+    assert image.shape == (3, 1500, 1000)
+    assert image.dtype == np.uint8
+    assert not image.any()
+    if hasattr(os.stat_result, "st_blocks"):
+        assert (tmp_path / "a.npy").stat().st_blocks * 512 >= image.size
+    image[2, -1, -1] = 7
+    image.flush()
+    assert np.load(tmp_path / "a.npy")[2, -1, -1] == 7

@@ -1,7 +1,5 @@
 """The aligned raster: positions for every kind of transform, what is kept, and faults."""
 
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -317,25 +315,6 @@ def test_truncated_source_names_the_layer(kit, tmp_path):
     with pytest.raises(InputError, match=r"'m.tif' cannot be read"):
         warp(moving, MODELS["shift"], grid, tmp_path / "a.tif")
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of a given size in KiB."""
-    mounted = []
-
-    def mount(kib):
-        folder = tmp_path / f"disk{kib}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("no right to mount a small file system")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # GDAL fails again at closing
