@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..bench.manifest import Pair, check_files, read_manifest
+from ..bench.manifest import COLOURED, Pair, check_files, read_manifest
 from ..contract import SILENT, InputError, Pixels, Reporter
 from .alignment import Alignment, read_alignment
 from .scenes import UNKNOWN, Label, label_of
@@ -19,8 +19,6 @@ TIGHT, LOOSE, UNSURE = 1.0, 0.6, 0.25
 """Weights: alignment good to about a pixel; to a few pixels, or nothing is said; not to be measured."""
 LEAST_WEIGHT = UNSURE
 """Pairs with less take no part."""
-COLOURED = 2.0
-"""Mean difference between channels, grey values, from which an image counts as coloured: codecs leave some."""
 
 
 @dataclass(frozen=True)

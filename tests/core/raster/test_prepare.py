@@ -415,14 +415,10 @@ def test_layers_without_colours_have_no_bands(kit, tmp_path, pair, kind):
 
 @pytest.mark.parametrize("kib", [40, 200, 320])
 def test_full_disk(kit, tmp_path, tiny_disk, kib):
-    """No room for the grey image, its bands, or the SAR image. A mapped file without room would kill the process."""
+    """No room for the grey image, its bands, or the SAR image; a mapped file would end the process."""
     grid = kit.grid(300, 260)
-    optical = coloured(
-        kit,
-        tmp_path / "rgb.tif",
-        grid,
-        *(kit.pattern(kit.centres(grid), w).astype(np.uint8) for w in (900, 400, 600)),
-    )
+    bands = (kit.pattern(kit.centres(grid), wavelength).astype(np.uint8) for wavelength in (900, 400, 600))
+    optical = coloured(kit, tmp_path / "rgb.tif", grid, *bands)
     sar = layer(kit, tmp_path / "sar.tif", grid, "sar")
     disk = tiny_disk(kib)
     command = [sys.executable, "-m", "sarto", "register", "--optical", optical, "--sar", sar, "--out", "out"]
