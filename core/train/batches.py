@@ -11,16 +11,18 @@ import numpy.typing as npt
 import torch
 
 from ..contract import Flags, Floats
-from ..matching.tar.cfdm import COARSE_CELL, FINE_CELL
-from ..matching.tar.tiles import STRIDE
+from ..matching.land_use import CLASSES
+from ..matching.passes.network import COARSE_CELL, FINE_CELL
+from ..matching.passes.tiles import STRIDE
 from ..matching.text.bank import TextBank
 from .augment import holes, vary_optical, vary_sar
-from .chips import Chip
+from .chips import Chip, in_grey
 from .scenes import masks
-from .windows import NEAR, POSE, Window, cut_window, local_regime
+from .windows import IN_PLACE, NEAR, POSE, Window, cut_window, local_regime
 
-LOCAL_SEED = 2
-"""Sets the local windows of a step apart from its coarse ones: neither depends on whether the other is made."""
+LOCAL_SEED, PAINTED_SEED = 2, 3
+"""Set the local and the painted windows of a step apart from its coarse ones: no part depends on whether another
+is made."""
 
 Columns = dict[str, list[npt.NDArray[np.generic]]]
 Part = TypeVar("Part", bound="Pairs")
@@ -32,7 +34,7 @@ class Pairs:
 
     optical: (B, BANDS, side, side), sar: (B, 1, side, side), 0…255; optical_valid, sar_valid: (B, 1, side, side),
         0 or 1.
-    weight: (B,) of each pair's alignment.
+    weight: (B,) of each pair's alignment. land_use: (B, classes) ones for what it shows, all zero if unknown.
     """
 
     optical: torch.Tensor
@@ -40,6 +42,7 @@ class Pairs:
     optical_valid: torch.Tensor
     sar_valid: torch.Tensor
     weight: torch.Tensor
+    land_use: torch.Tensor
 
     def changed(self: Part, change: Callable[[torch.Tensor], torch.Tensor]) -> Part:
         """A copy with every tensor changed."""
@@ -73,10 +76,11 @@ class LocalBatch(Pairs):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step learns from; a part that is left out is None."""
+    """What a step learns from; a part that is left out is None. painted: pairs in place, the optical one grey."""
 
-    coarse: CoarseBatch | None
-    local: LocalBatch | None
+    coarse: CoarseBatch | None = None
+    local: LocalBatch | None = None
+    painted: Pairs | None = None
 
     def to(self, device: torch.device) -> Batch:
         """A copy on a device; from pinned memory it goes while the processor works on."""
@@ -87,8 +91,7 @@ class Batch:
         return self._changed(torch.Tensor.pin_memory)
 
     def _changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
-        coarse = None if self.coarse is None else self.coarse.changed(change)
-        return Batch(coarse, None if self.local is None else self.local.changed(change))
+        return Batch(**{name: None if part is None else part.changed(change) for name, part in vars(self).items()})
 
 
 class Size(NamedTuple):
@@ -102,8 +105,8 @@ class Size(NamedTuple):
 class Recipe:
     """What batches are made of; step k always gives the same batch, whoever makes it and when.
 
-    coarse, local: size of both parts, None for one that is left out. vary: change brightness, noise and validity;
-    false for measuring.
+    coarse, local, painted: size of each part, None for one that is left out. vary: change brightness, noise and
+    validity; false for measuring.
     """
 
     chips: list[Chip]
@@ -112,17 +115,21 @@ class Recipe:
     local: Size | None
     seed: int
     vary: bool = True
+    painted: Size | None = None
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, 0 … without end."""
-        coarse, local = None, None
+        coarse, local, painted = None, None, None
         if self.coarse is not None:
             random = np.random.default_rng((self.seed, step))
             coarse = coarse_batch(self.chips, self.bank, self.coarse, random, self.vary)
         if self.local is not None:
             random = np.random.default_rng((self.seed, step, LOCAL_SEED))
             local = local_batch(self.chips, self.local, random, self.vary)
-        return Batch(coarse, local)
+        if self.painted is not None:
+            random = np.random.default_rng((self.seed, step, PAINTED_SEED))
+            painted = painted_batch(self.chips, self.painted, random, self.vary)
+        return Batch(coarse, local, painted)
 
 
 def coarse_batch(
@@ -135,7 +142,7 @@ def coarse_batch(
     for k in range(size.pairs):
         chip = chips[int(random.integers(len(chips)))]
         sample = cut_window(chip, size.side, NEAR if k < near else POSE, random)
-        _add_images(columns, sample, size.side, random, vary)
+        _add_images(columns, chip, sample, random, vary)
         for key, transfer in (("forward", sample.warp.to_sar), ("backward", sample.warp.to_optical)):
             there, shown = transfer(cells)
             columns[key].append(_known((there + 0.5) / COARSE_CELL - 0.5, shown))
@@ -153,10 +160,20 @@ def local_batch(chips: list[Chip], size: Size, random: np.random.Generator, vary
     for _ in range(size.pairs):
         chip = chips[int(random.integers(len(chips)))]
         sample = cut_window(chip, size.side, regime, random)
-        _add_images(columns, sample, size.side, random, vary)
+        _add_images(columns, chip, sample, random, vary)
         there, shown = sample.warp.to_sar(places)
         columns["shift"].append(_known((there - places) / FINE_CELL, shown))
     return LocalBatch(**_stacked(columns))
+
+
+def painted_batch(chips: list[Chip], size: Size, random: np.random.Generator, vary: bool = True) -> Pairs:
+    """Draw pairs in place, for painting the optical image, in grey, from the SAR image. vary: the latter."""
+    columns = _columns(Pairs)
+    for _ in range(size.pairs):
+        chip = in_grey(chips[int(random.integers(len(chips)))])
+        sample = cut_window(chip, size.side, IN_PLACE, random)
+        _add_images(columns, chip, sample, random, vary, vary_optical_too=False)
+    return Pairs(**_stacked(columns))
 
 
 def _columns(kind: type[Pairs]) -> Columns:
@@ -167,16 +184,26 @@ def _stacked(columns: Columns) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(np.stack(values).astype(np.float32)) for key, values in columns.items()}
 
 
-def _add_images(columns: Columns, sample: Window, side: int, random: np.random.Generator, vary: bool) -> None:
+def _add_images(
+    columns: Columns,
+    chip: Chip,
+    sample: Window,
+    random: np.random.Generator,
+    vary: bool,
+    vary_optical_too: bool = True,
+) -> None:
     optical, sar = sample.optical, sample.sar
+    side = sar.shape[0]
     valid = [np.ones((side, side), np.float32)] * 2
     if vary:
-        optical, sar = vary_optical(optical, random), vary_sar(sar, random)
+        optical = vary_optical(optical, random) if vary_optical_too else optical
+        sar = vary_sar(sar, random)
         valid[int(random.integers(2))] = holes(side, random)
     columns["optical"].append(optical)
     for key, values in zip(("sar", "optical_valid", "sar_valid"), (sar, *valid)):
         columns[key].append(values[None])
     columns["weight"].append(np.array(sample.weight))
+    columns["land_use"].append(np.array([name in chip.label.land_use for name in CLASSES]))
 
 
 def _centres(axis: npt.NDArray[np.int_], cell: int) -> Floats:

@@ -24,8 +24,8 @@ from ..bench.protocols import cut
 from ..bench.shuffle import partners
 from ..contract import RANGES, SILENT, Flags, Floats, InputError, MatchOptions, NoMatchError, Reporter
 from ..geometry import affine
+from ..matching.passes.calibration import EVIDENCE_SPAN, Calibration, Limits
 from ..matching.protocol import MatchTask
-from ..matching.tar.calibration import EVIDENCE_SPAN, Calibration, Limits
 from ..matching.tar.matcher import Parts, TarMatcher
 from ..matching.tar.weights import read_weights
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -168,6 +168,11 @@ def grey(image: Pixels) -> Pixels:
     if image.shape[2] == 1:
         return image[:, :, 0]
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+
+
+def in_grey(chip: Chip) -> Chip:
+    """The chip with a grey optical image."""
+    return chip if chip.optical.shape[2] == 1 else replace(chip, optical=grey(chip.optical)[:, :, None])
 
 
 def _size(image: Pixels) -> str:

@@ -16,8 +16,8 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ..matching.correlate import correlate
-from ..matching.tar.cfdm import COARSE_CELL
-from ..matching.tar.network import Encoded, TarNetwork
+from ..matching.passes.network import COARSE_CELL, Encoded
+from ..matching.tar.network import TarNetwork
 from ..matching.tar.tafe import Attended
 from .batches import CoarseBatch
 from .window_losses import Loss, bilinear_cells, joint_loss, window_logs, window_loss

@@ -14,7 +14,7 @@ import torch
 
 from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.files import write_whole
-from ..matching.tar.calibration import Calibration
+from ..matching.passes.calibration import Calibration
 from ..matching.tar.network import TarNetwork
 from ..matching.tar.weights import CARD_SUFFIX, fill, grouped, read_card, read_weights, save_weights
 from ..matching.text.bank import TextBank

@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..matching.tar.refine import correlation_volume
-from ..matching.tar.tiles import STRIDE
-from ..matching.tar.vote import log_support
+from ..matching.passes.refine import correlation_volume
+from ..matching.passes.tiles import STRIDE
+from ..matching.passes.vote import log_support
 from .batches import LocalBatch
 from .window_losses import Loss, bilinear_cells, is_seen, joint_loss, window_logs, window_loss
 

@@ -15,10 +15,14 @@ from ..matching.text.bank import TextBank
 
 
 class Label(NamedTuple):
-    """Names of scenes, and of land covers, of which a chip shows at least one; () = nothing is known."""
+    """Names of scenes, and of land covers, of which a chip shows at least one; () = nothing is known.
+
+    land_use: PromptMID's classes that most of these chips show.
+    """
 
     scenes: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
+    land_use: tuple[str, ...] = ()
 
 
 UNKNOWN = Label()
@@ -27,16 +31,22 @@ LABELS: dict[str, Label] = {
     "agriculture": Label(
         ("farmland", "circular-farmland", "rice-paddy", "terraced-fields", "orchard", "vineyard", "greenhouses"),
         ("cropland",),
+        ("farmland",),
     ),
     "resident": Label(
-        ("dense-residential", "sparse-residential", "village", "high-rise", "industrial"), ("built-up", "road")
+        ("dense-residential", "sparse-residential", "village", "high-rise", "industrial"),
+        ("built-up", "road"),
+        ("city", "village", "road"),
     ),
-    "gorge": Label(("gorge", "mountain"), ()),
-    "river": Label(("river", "river-meander", "lake", "bridge"), ("water",)),
-    "forest": Label(("broadleaf-forest", "coniferous-forest"), ("tree-cover",)),
+    "gorge": Label(("gorge", "mountain"), (), ("others",)),
+    "river": Label(("river", "river-meander", "lake", "bridge"), ("water",), ("water",)),
+    "forest": Label(("broadleaf-forest", "coniferous-forest"), ("tree-cover",), ("forest",)),
     "flood": Label(
-        ("flooded-land", "river", "lake", "wetland", "farmland"), ("water", "flooded-cover", "cropland")
+        ("flooded-land", "river", "lake", "wetland", "farmland"),
+        ("water", "flooded-cover", "cropland"),
+        ("farmland", "water"),
     ),
+    **{city: Label((), (), ("city", "road")) for city in ("los angeles", "orange county", "san antonio")},
 }
 """By a word of the manifest's column `region`."""
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Union
 
 from ..contract import InputError, OptionError, from_dict
-from ..matching.tar.cfdm import FINE_CELL
+from ..matching.passes.network import FINE_CELL, STRIDE
+from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.tar.config import TarConfig
-from ..matching.tar.msfl import STRIDE
-from ..matching.tar.tiles import STRIDE as LOCAL_STRIDE
 
 FOLDER = Path(__file__).with_name("configs")
 """Settings that come with Sarto: tar (the shipped network), tar-small, tar-no-text, tar-gpu, tar-local."""

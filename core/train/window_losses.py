@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..matching.tar.cfdm import MOST_SHARP
-from ..matching.tar.refine import MIN_SHARE
-from ..matching.tar.vote import log_support
+from ..matching.passes.dual_softmax import MOST_SHARP
+from ..matching.passes.refine import MIN_SHARE
+from ..matching.passes.vote import log_support
 
 JOINT_SPREAD = 0.7
 """Cells: deviation of the Gaussian around the truth that all places together are held to."""

@@ -54,6 +54,8 @@ POSE = Regime(rotation=16.0, scale=0.22, shift=0.35, shear=0.03, elastic=2.0, zo
 NEAR = Regime(rotation=2.5, scale=0.04, shift=0.35, shear=0.02, elastic=3.0, zoom=0.35)
 """As the second pass finds it, but for the shift: were it small, the network would learn that every place lies
 where it lies in the other image, and would find it there in images of different places too."""
+IN_PLACE = Regime(rotation=0.0, scale=0.0, shift=0.0, shear=0.0, elastic=0.0, zoom=0.5)
+"""Both show the same ground, turned, flipped and zoomed as a whole: for painting one from the other."""
 LOCAL_SHIFT = 8.0
 """Pixels: what the second pass has to make good, so that the place itself is no hint."""
 

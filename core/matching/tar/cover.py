@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ...contract import CoverMap, Floats, Reporter
+from ..passes.pose import overview
+from ..passes.views import TileView, encode_views
 from ..prompts import load_library
 from ..protocol import MatchTask
-from .pose import overview
-from .views import Model, TileView, encode_views
+from .weights import TarModel
 
 CELL = 16
 """Pixels of the overview per cell: text meets the 1/16 features."""
 
 
-def cover_map(task: MatchTask, model: Model, pose: Floats, reporter: Reporter) -> CoverMap | None:
+def cover_map(task: MatchTask, model: TarModel, pose: Floats, reporter: Reporter) -> CoverMap | None:
     """The attention of both images, laid on each other by the pose, averaged; None where no text is read.
 
     Cells without valid pixels of the reference are 0.

@@ -13,10 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..passes.network import like
 from .config import TarConfig
-
-STRIDE = 16
-"""Image sides must be multiples of this."""
 
 
 class Pyramid(NamedTuple):
@@ -39,11 +37,6 @@ def normalise(values: Tensor, valid: Tensor) -> Tensor:
     deviation = torch.sqrt(centred.square().sum((-2, -1), keepdim=True) / area)
     levelled = centred / (deviation + 1e-3)
     return torch.stack([levelled, valid.expand_as(levelled)], dim=2).flatten(0, 1)
-
-
-def like(single: Tensor, count: int) -> Tensor:
-    """One image (1, …) as `count` of them, or as many as there are."""
-    return single.expand(count, *single.shape[1:])
 
 
 class Block(nn.Module):

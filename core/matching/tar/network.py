@@ -3,31 +3,17 @@ branch → local features for its refinement."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
-
 import torch
-import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ..passes.dual_softmax import DualSoftmax
+from ..passes.network import Encoded, coarse_mask
 from .attention import PairAttention
-from .cfdm import COARSE_CELL, CoarseHead, CoarseMatcher
+from .cfdm import CoarseHead
 from .config import TarConfig
 from .local import LocalEncoder
-from .msfl import Encoder, like
-from .tafe import Attended, TextEnhancement, TextFeatures
-
-
-class Encoded(NamedTuple):
-    """Features of B pairs after all attention.
-
-    coarse: (2B, coarse, rows / 8, columns / 8), optical first; mask: (2B, 1, …) share of valid pixels there;
-    valid: (2B, 1, rows, columns); text: what TAFE attended to, None without text.
-    """
-
-    coarse: Tensor
-    mask: Tensor
-    valid: Tensor
-    text: Optional[Attended]
+from .msfl import Encoder
+from .tafe import TextEnhancement, TextFeatures
 
 
 class TarNetwork(nn.Module):
@@ -40,24 +26,37 @@ class TarNetwork(nn.Module):
         self.text = TextEnhancement(config) if config.text else None
         self.attention = PairAttention(config)
         self.coarse_head = CoarseHead(config)
-        self.coarse_matcher = CoarseMatcher(config)
+        self.coarse_matcher = DualSoftmax(config.window)
         self.local = LocalEncoder(config)
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
     def encode(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, text: TextFeatures | None
+        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: TextFeatures | None
     ) -> Encoded:
         """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
 
-        A single optical image stands for B. text: None leaves TAFE out (for ablation, or where the
+        A single optical image stands for B. words: the text; None leaves TAFE out (for ablation, or where the
         network has none).
         """
         pyramid = self.encoder(optical, optical_valid, sar, sar_valid)
         high, attended = pyramid.sixteenth, None
-        if self.text is not None and text is not None:
-            attended = self.text(high, text)
+        if self.text is not None and words is not None:
+            attended = self.text(high, words)
             high = attended.enhanced
         said = None if attended is None else attended.said
         coarse = self.coarse_head(self.attention(high), pyramid.eighth, said)
-        valid = torch.cat([like(optical_valid, len(sar)), sar_valid])
-        return Encoded(coarse, functional.avg_pool2d(valid, COARSE_CELL), valid, attended)
+        valid, mask = coarse_mask(optical_valid, sar_valid)
+        return Encoded(coarse, mask, valid, attended)
+
+    def fine(
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        edges: float,
+        words: TextFeatures | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See `LocalEncoder`; text takes no part in it."""
+        found: tuple[Tensor, Tensor] = self.local(optical, optical_valid, sar, sar_valid, edges)
+        return found

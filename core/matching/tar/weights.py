@@ -15,12 +15,12 @@ from safetensors.torch import save
 
 from ...contract import EngineError
 from ..files import write_whole
+from ..passes.calibration import Calibration
+from ..passes.views import Model, TileView
 from ..text.bank import TextBank, check_tied
-from .calibration import Calibration
 from .config import TarConfig
 from .network import TarNetwork
 from .tafe import TextFeatures
-from .views import Model
 
 FORMAT, VERSION = "sarto-tar", "4"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
@@ -29,6 +29,23 @@ CARD_SUFFIX = ".json"
 eight digits (`grouped`): scanners for secrets take long numbers for passwords."""
 SHUFFLE_SEED = 0
 _WAY_OUT = "Install Sarto anew, or name another file of weights."
+
+
+@dataclass(frozen=True)
+class TarModel(Model):
+    """A network of TAR. text: the text features that it reads, None = it works without; cover_names: of its land
+    covers."""
+
+    text: TextFeatures | None = None
+    cover_names: tuple[str, ...] = ()
+
+    def words_for(self, views: list[TileView], size: tuple[int, int]) -> TextFeatures | None:
+        """The same text for all tiles."""
+        return self.text
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {"text": "used" if self.text is not None else "not used"}
 
 
 def save_weights(
@@ -52,7 +69,9 @@ def save_weights(
     return hashlib.sha256(content).hexdigest()
 
 
-def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] = (), text: str = "full") -> Model:
+def load_model(
+    path: Path | None, device: torch.device, scenes: tuple[str, ...] = (), text: str = "full"
+) -> TarModel:
     """The network ready to use; kept in memory for the next call.
 
     path: None = the shipped weights. scenes: names of scenes that the text is narrowed to, () = all.
@@ -66,10 +85,10 @@ def load_model(path: Path | None, device: torch.device, scenes: tuple[str, ...] 
         raise EngineError(f"The weights '{target}' are missing.", _WAY_OUT) from error
     network, bank, calibration = _load(target, changed, str(device))
     if bank is None or text == "none":
-        return Model(network, None, device, calibration=calibration)
+        return TarModel(network, device, calibration)
     chosen = (bank.shuffled(SHUFFLE_SEED) if text == "shuffled" else bank).select(scenes)
     features = [torch.from_numpy(values).to(device) for values in (chosen.scenes, chosen.covers)]
-    return Model(network, TextFeatures(*features), device, bank.cover_names, calibration)
+    return TarModel(network, device, calibration, TextFeatures(*features), bank.cover_names)
 
 
 def read_bank(path: Path | None = None) -> TextBank | None:

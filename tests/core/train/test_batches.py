@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sarto.core.matching.tar.refine import correlation_volume
-from sarto.core.matching.tar.tiles import STRIDE
+from sarto.core.matching.passes.refine import correlation_volume
+from sarto.core.matching.passes.tiles import STRIDE
 from sarto.core.train.batches import Batch, LocalBatch, Recipe, Size, coarse_batch, local_batch
 from sarto.core.train.chips import Chip
 from sarto.core.train.stream import Batches

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sarto.core.contract import Cancelled, EngineError, InputError, Reporter
-from sarto.core.matching.tar.calibration import Limits
+from sarto.core.matching.passes.calibration import Limits
 from sarto.core.train import calibrate as calibrating
 from sarto.core.train.calibrate import GAIN_MARGIN, SCORE_MARGIN, Shown, calibrate, fit, logistic_fit
 from sarto.core.train.export import export, put_calibration

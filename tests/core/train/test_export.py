@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from sarto.core.contract import EngineError, InputError, OptionError, OutputError
-from sarto.core.matching.tar.calibration import Calibration
+from sarto.core.matching.passes.calibration import Calibration
 from sarto.core.matching.tar.weights import load_model, read_bank, read_card, read_weights
 from sarto.core.train.export import export, put_calibration
 from sarto.core.train.tar import Run

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.train import local_loss as module
 from sarto.core.train.batches import LocalBatch, Size, local_batch
@@ -24,7 +25,9 @@ def _batch(shift: torch.Tensor, weight: tuple[float, ...] = (1.0, 1.0, 1.0)) -> 
     """A batch of labels (2,), or (B, N, 2), without images: the features are given."""
     image = torch.zeros(COUNT, 1, 2 * SIDE, 2 * SIDE)
     labels = shift.expand(COUNT, (SIDE // 4) ** 2, 2).clone()
-    return LocalBatch(image, image, image, image, torch.tensor(weight), labels)
+    return LocalBatch(
+        image, image, image, image, torch.tensor(weight), torch.zeros(len(weight), len(CLASSES)), labels
+    )
 
 
 @pytest.fixture

@@ -21,10 +21,11 @@ from sarto.core.contract import (
 )
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
+from sarto.core.matching.passes.match import CHANCE, support
+from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.prompts import load_library
 from sarto.core.matching.tar import TarMatcher
-from sarto.core.matching.tar.matcher import CHANCE, Parts, support
-from sarto.core.matching.tar.pose import Hypothesis
+from sarto.core.matching.tar.matcher import Parts
 from sarto.core.matching.tar.weights import SHIPPED, read_bank, read_card
 
 from ..conftest import Pair, make_pair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sarto.core.matching.tar.local import EDGE_MAPS
+from sarto.core.matching.passes.fine import EDGE_MAPS
 from sarto.core.matching.tar.msfl import normalise
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures

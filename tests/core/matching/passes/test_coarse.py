@@ -7,9 +7,10 @@ import pytest
 import torch
 from sarto.core.contract import RANGES
 from sarto.core.geometry import affine
-from sarto.core.matching.tar.coarse import agree, coarse_matches
-from sarto.core.matching.tar.network import Encoded, TarNetwork
-from sarto.core.matching.tar.pose import turns_and_scales
+from sarto.core.matching.passes.coarse import agree, coarse_matches
+from sarto.core.matching.passes.network import Encoded
+from sarto.core.matching.passes.pose import turns_and_scales
+from sarto.core.matching.tar.network import TarNetwork
 
 CELLS = 20
 

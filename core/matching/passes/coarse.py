@@ -1,4 +1,4 @@
-"""CFDM, coarse part at work: from encoded tile pairs to correspondences of cells and the affine they agree on."""
+"""The coarse matching: from encoded tile pairs to correspondences of cells and the affine they agree on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import torch.nn.functional as functional
 from ...contract import Floats, Points
 from ...geometry import affine
 from ..robust import fit_similarity
-from .cfdm import COARSE_CELL
-from .network import Encoded, TarNetwork
+from .network import COARSE_CELL, Encoded, PairNetwork
 
 TOLERANCE = 8.0
 """Pixels of the tile: matches this near to one affine agree. A coarse cell spans as many."""
@@ -78,7 +77,7 @@ class Agreement:
     share: float
 
 
-def coarse_matches(network: TarNetwork, encoded: Encoded) -> list[CoarseMatches]:
+def coarse_matches(network: PairNetwork, encoded: Encoded) -> list[CoarseMatches]:
     """Match every pair of tiles."""
     optical, sar = encoded.coarse.float().chunk(2)
     masks = encoded.mask.chunk(2)

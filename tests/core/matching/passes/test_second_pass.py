@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sarto.core.matching.tar.second_pass import spread_evenly, tile_corners
-from sarto.core.matching.tar.thinning import thinned
-from sarto.core.matching.tar.tiles import MARGIN, Ties
+from sarto.core.matching.passes.second_pass import spread_evenly, tile_corners
+from sarto.core.matching.passes.thinning import thinned
+from sarto.core.matching.passes.tiles import MARGIN, Ties
 
 
 @pytest.mark.parametrize("shape", [(135, 135), (192, 300), (256, 256), (257, 511), (1024, 3000)])

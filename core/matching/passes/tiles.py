@@ -11,9 +11,10 @@ import torch
 
 from ...contract import Flags, Floats, Pixels, Points, Reporter
 from ...geometry import affine
-from .cfdm import FINE_CELL, MOST_SHARP
+from .dual_softmax import MOST_SHARP
+from .network import FINE_CELL
 from .refine import Refined, correlation_volume, refine
-from .views import Model, TileView, local_views, padded
+from .views import Model, TileView, fine_views, padded
 
 TILE = 256
 """Side of a tile in its own pixels."""
@@ -61,7 +62,7 @@ class Plan:
     """How tiles are matched.
 
     factor: full pixels per tile pixel; half, radius: half side of a window and search radius in fine cells;
-    there_and_back: whether matches are checked by matching back. edges: their share, see `LocalEncoder`.
+    there_and_back: whether matches are checked by matching back. edges: their share, see `PairNetwork.fine`.
     """
 
     factor: float
@@ -89,7 +90,7 @@ def match_tiles(
     lattices = [np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64) for x, y in corners]
     views = [TileView(lattice, pose) for pose in poses for lattice in lattices]
     parts = []
-    for chosen, maps, mask in local_views(model, reference, moving, views, size, plan.edges, reporter):
+    for chosen, maps, mask in fine_views(model, reference, moving, views, size, plan.edges, reporter):
         parts.append(_match(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
     found = Ties.join(parts)

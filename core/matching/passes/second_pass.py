@@ -17,7 +17,7 @@ from ..placing import Placing
 from ..protocol import MatchTask
 from ..robust import CURVED, consensus
 from ..structural.matcher import level_factors
-from .cfdm import FINE_CELL
+from .network import FINE_CELL
 from .pose import Hypothesis, room, within_range
 from .thinning import thinned
 from .tiles import MARGIN, TILE, Plan, Ties, match_tiles

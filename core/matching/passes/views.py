@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,27 +15,10 @@ from ...contract import Floats, Pixels, Reporter
 from ...geometry import affine
 from .. import imaging
 from .calibration import Calibration
-from .msfl import STRIDE
-from .network import Encoded, TarNetwork
-from .tafe import TextFeatures
+from .network import STRIDE, Encoded, PairNetwork
 
 BATCH_PIXELS = 6e5
 """Pixels of one modality encoded at once: more only costs memory on a CPU."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network ready to use.
-
-    text: the text features that it reads, None = it works without; cover_names: of its land covers; calibration:
-    what its figures are worth.
-    """
-
-    network: TarNetwork
-    text: TextFeatures | None
-    device: torch.device
-    cover_names: tuple[str, ...] = ()
-    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True)
@@ -48,6 +32,24 @@ class TileView:
     def to_moving(self) -> Floats:
         """(2, 3) affine tile pixel → moving pixel."""
         return affine.compose(self.pose, self.lattice)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to use. calibration: what its figures are worth."""
+
+    network: PairNetwork
+    device: torch.device
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def words_for(self, views: list[TileView], size: tuple[int, int]) -> Any:
+        """What the network is told of tiles of size (rows, columns) besides their pixels."""
+        return None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the record of a match says of what the network was told."""
+        return {}
 
 
 def padded(side: float) -> int:
@@ -66,23 +68,23 @@ def encode_views(
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
     for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
         with _arithmetic(model):
-            encoded = model.network.encode(*optical, *sar, model.text)
+            encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
         yield chosen, encoded
 
 
-def local_views(
+def fine_views(
     model: Model,
     reference: Pixels,
     moving: Pixels,
     views: list[TileView],
     size: tuple[int, int],
-    share: float,
+    edges: float,
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """As `encode_views`; yields which, and their local features and mask, see `LocalEncoder`. share: of edges."""
+    """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
     for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
         with _arithmetic(model):
-            maps, mask = model.network.local(*optical, *sar, share)
+            maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
 

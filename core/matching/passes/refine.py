@@ -1,4 +1,4 @@
-"""CFDM, fine part: windows of 1/2 features correlated over small shifts, densely, with sub-pixel and spread."""
+"""The fine matching: windows of 1/2 features correlated over small shifts, densely, with sub-pixel and spread."""
 
 from __future__ import annotations
 

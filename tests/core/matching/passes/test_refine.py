@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sarto.core.matching.correlate import correlate
-from sarto.core.matching.tar.refine import correlation_volume, refine
-from sarto.core.matching.tar.vote import Bounds, log_support, vote
+from sarto.core.matching.passes.refine import correlation_volume, refine
+from sarto.core.matching.passes.vote import Bounds, log_support, vote
 
 
 def _maps(rows: int, columns: int, seed: int) -> torch.Tensor:

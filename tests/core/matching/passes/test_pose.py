@@ -7,11 +7,12 @@ import pytest
 import torch
 from sarto.core.contract import RANGES, SILENT, MatchOptions
 from sarto.core.matching import MatchTask
-from sarto.core.matching.tar import pose as poses
+from sarto.core.matching.passes import pose as poses
+from sarto.core.matching.passes.pose import FIRST, Hypothesis, find_poses, turns_and_scales
+from sarto.core.matching.passes.views import TileView, encode_views
 from sarto.core.matching.tar.network import TarNetwork
-from sarto.core.matching.tar.pose import FIRST, Hypothesis, find_poses, turns_and_scales
 from sarto.core.matching.tar.tafe import TextFeatures
-from sarto.core.matching.tar.views import Model, TileView, encode_views
+from sarto.core.matching.tar.weights import TarModel
 
 from ..conftest import make_pair
 
@@ -23,16 +24,18 @@ def task() -> MatchTask:
 
 
 @pytest.fixture
-def model(network: TarNetwork, text: TextFeatures) -> Model:
-    return Model(network, text, torch.device("cpu"))
+def model(network: TarNetwork, text: TextFeatures) -> TarModel:
+    return TarModel(network, torch.device("cpu"), text=text)
 
 
-def _tested(task: MatchTask, model: Model, monkeypatch: pytest.MonkeyPatch, score: float, **how: object) -> list:
+def _tested(
+    task: MatchTask, model: TarModel, monkeypatch: pytest.MonkeyPatch, score: float, **how: object
+) -> list:
     """The rounds of hypotheses that are tested, each of which gets the score."""
     rounds: list[list[Hypothesis]] = []
 
     def scored(
-        _task: MatchTask, _model: Model, hypotheses: list[Hypothesis], _reporter: object
+        _task: MatchTask, _model: TarModel, hypotheses: list[Hypothesis], _reporter: object
     ) -> list[Hypothesis]:
         rounds.append(hypotheses)
         return [Hypothesis(h.pose, h.source, score) for h in hypotheses]
@@ -42,13 +45,13 @@ def _tested(task: MatchTask, model: Model, monkeypatch: pytest.MonkeyPatch, scor
     return [[h.source for h in one] for one in rounds]
 
 
-def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: Model, monkeypatch) -> None:
+def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
     first, again = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
     assert first == ["structural search"] * FIRST
     assert len(again) == 1
 
 
-def test_without_one_every_pose_is_tested(task: MatchTask, model: Model, monkeypatch) -> None:
+def test_without_one_every_pose_is_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
     first, rest, again = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
     assert first == ["structural search"] * FIRST
     assert rest.count("learned search") == len(turns_and_scales(task.search))
@@ -56,17 +59,17 @@ def test_without_one_every_pose_is_tested(task: MatchTask, model: Model, monkeyp
     assert 1 < len(again) <= poses.VERIFIED
 
 
-def test_without_the_rescue_only_the_grid_is_tested(task: MatchTask, model: Model, monkeypatch) -> None:
+def test_without_the_rescue_only_the_grid_is_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
     rounds = _tested(task, model, monkeypatch, 0.02, rescue=False, beyond_doubt=0.01)
     assert {source for one in rounds for source in one} == {"learned search"}
 
 
-def test_poses_on_one_place_share_its_encoding(model: Model, monkeypatch) -> None:
+def test_poses_on_one_place_share_its_encoding(model: TarModel, monkeypatch) -> None:
     """The same features as one by one, also where they do not all fit into one batch."""
     pair = make_pair(64, seed=3)
     turned = [np.array([[1.0, 0, dx], [0, 1.0, 0]]) for dx in range(5)]
     views = [TileView(np.eye(2, 3), pose) for pose in turned]
-    monkeypatch.setattr("sarto.core.matching.tar.views.BATCH_PIXELS", 2.5 * 64 * 64)
+    monkeypatch.setattr("sarto.core.matching.passes.views.BATCH_PIXELS", 2.5 * 64 * 64)
     parts = list(encode_views(model, pair.optical, pair.sar, views, (64, 64), SILENT))
     assert [chosen for chosen, _ in parts] == [slice(0, 2), slice(2, 4), slice(4, 5)]
     for k, view in enumerate(views):

@@ -1,0 +1,69 @@
+"""What the passes ask of a network, and the cells in which they count."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from .dual_softmax import DualSoftmax
+
+STRIDE = 16
+"""Image sides must be multiples of this."""
+COARSE_CELL = 8
+FINE_CELL = 2
+"""Pixels per cell of the coarse and of the fine features."""
+
+
+class Encoded(NamedTuple):
+    """What finds of B pairs.
+
+    coarse: (2B, C, rows / 8, columns / 8) features, optical first; mask: (2B, 1, …) share of valid pixels there;
+    valid: (2B, 1, rows, columns); text: what the network read into the images, if it reads and tells.
+    """
+
+    coarse: Tensor
+    mask: Tensor
+    valid: Tensor
+    text: Any = None
+
+
+class PairNetwork(Protocol):
+    """A network for pairs of tiles: optical (B, bands, H, W), SAR and both validities (B, 1, H, W); 0…255, 0…1.
+
+    A single optical tile stands for B. words: what it is told besides, see `Model.words_for`.
+    coarse_matcher: matches its coarse features; sharpness: logarithm of the factor on correlations of its fine
+    ones before their softmax.
+    """
+
+    @property
+    def coarse_matcher(self) -> DualSoftmax: ...
+
+    @property
+    def sharpness(self) -> Tensor: ...
+
+    def encode(
+        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Any
+    ) -> Encoded: ...
+
+    def fine(
+        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, edges: float, words: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Features (2B, C, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
+
+        edges: share of the edge maps in their energy, 0…1.
+        """
+        ...
+
+
+def like(single: Tensor, count: int) -> Tensor:
+    """One image (1, …) as `count` of them, or as many as there are."""
+    return single.expand(count, *single.shape[1:])
+
+
+def coarse_mask(optical_valid: Tensor, sar_valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Validity of all images (2B, 1, H, W), and its share per coarse cell; a single optical one stands for B."""
+    valid = torch.cat([like(optical_valid, len(sar_valid)), sar_valid])
+    return valid, functional.avg_pool2d(valid, COARSE_CELL)
