@@ -5,7 +5,7 @@ beforehand what a run will do, `Review` edits its GCPs afterwards, `apply_edits`
 """
 
 from ..geometry import Summary
-from ..matching import METHODS, REACH, TRAITS, Traits, text_readers, traits_of
+from ..matching import METHODS, REACH, TRAITS, Traits, methods_with, traits_of
 from ..raster import display_limits, read_land_cover
 from ..report import Ruler
 from ..worker import NEEDED, PACKAGES, WorkerClient, default_python, pip_names
@@ -60,6 +60,6 @@ __all__ = [
     "scene_hint",
     "scene_names",
     "solve",
-    "text_readers",
+    "methods_with",
     "traits_of",
 ]
