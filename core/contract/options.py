@@ -16,7 +16,6 @@ from typing import Any, Optional, get_args, get_type_hints
 
 from .errors import OptionError
 
-
 READS_TEXT, READS_LAND_USE = "reads_text", "reads_land_use"
 """Traits of methods (`core.matching.registry`) without which an option is not heeded."""
 
@@ -186,8 +185,8 @@ MODELS = ("auto", "shift", "similarity", "affine", "homography", "poly1", "poly2
 class MatchOptions:
     """How tie points are found.
 
-    Names in `scene` and `land_use` are checked where jobs are (`pipeline.check_hints`): the contract reads no files
-    and knows no methods.
+    Names in `scene` and `land_use` are checked where jobs are (`pipeline.check_hints`): the contract reads no
+    files and knows no methods.
     """
 
     method: str = option("structural", "Matching method.")
@@ -278,10 +277,10 @@ class RegisterJob:
     match: MatchOptions = field(default_factory=MatchOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
-    land_use_layer: Optional[LayerSource] = option(
+    land_use_layer: Optional[LayerSource] = option(  # noqa: RUF009 - it is frozen
         None,
-        "Raster with the land cover of the area, as codes of ESA WorldCover, CORINE, NLCD or Dynamic World, in any "
-        "CRS and pixel size: it tells the method what is where.",
+        "Raster with the land cover of the area, as codes of ESA WorldCover, CORINE, NLCD or Dynamic World, in "
+        "any CRS and pixel size: it tells the method what is where.",
         only_for=READS_LAND_USE,
     )
 

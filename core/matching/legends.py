@@ -169,7 +169,7 @@ def choose_legend(wanted: str, codes: Collection[int], label: str, name: str = "
     if len(found) > 1:
         titles = " and ".join(LEGENDS[n].title for n in found)
         raise OptionError(
-            f"Option 'legend' is 'auto', but the codes {_few(codes)} of layer '{label}' fit {titles}.",
+            f"Option 'legend' is 'auto', but the codes {_few(codes)} of '{label}' fit {titles}.",
             f"Set it to {' or '.join(found)}.",
         )
     if not found:
@@ -187,7 +187,7 @@ def _strangers(legend: Legend, codes: Collection[int]) -> set[int]:
 
 def _refuse(strangers: Collection[int], label: str, what: str) -> NoReturn:
     raise InputError(
-        f"Layer '{label}' has codes that are not of {what}: {_few(strangers)}.",
+        f"Land-cover layer '{label}' has codes that are not of {what}: {_few(strangers)}.",
         "Choose another legend, declare the values that mean no data as NoData in the file, or leave the "
         "land-cover layer out and name the land use instead.",
     )

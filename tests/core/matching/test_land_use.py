@@ -248,7 +248,7 @@ def test_the_name_of_the_layer_helps(name: str, found: tuple[str, ...]) -> None:
 def test_what_is_not_sure_is_not_guessed() -> None:
     with pytest.raises(OptionError) as caught:
         choose_legend("auto", {1, 4, 6}, "cover")
-    assert "Option 'legend' is 'auto', but the codes 1, 4, 6 of layer 'cover' fit" in caught.value.message
+    assert "Option 'legend' is 'auto', but the codes 1, 4, 6 of 'cover' fit" in caught.value.message
     assert caught.value.hint == "Set it to dynamicworld or corine."
     assert choose_legend("corine", {1, 4, 6}, "cover").title == "CORINE Land Cover"
 
@@ -264,7 +264,7 @@ def test_what_is_not_sure_is_not_guessed() -> None:
 def test_unknown_codes_are_named(wanted: str, codes: set[int], fault: str) -> None:
     with pytest.raises(InputError) as caught:
         choose_legend(wanted, codes, "cover")
-    assert "Layer 'cover' has codes" in caught.value.message
+    assert "Land-cover layer 'cover' has codes" in caught.value.message
     assert fault in caught.value.message
 
 
