@@ -25,7 +25,7 @@ from ..core.pipeline import MatchesPairs, displacement_left, load_result, realig
 from ..core.pipeline import register as run_register
 from ..core.worker.client import WorkerClient
 from .console import Console
-from .options import add_dataclass, changed_options, read_dataclass, read_layer
+from .options import add_dataclass, changed_options, read_dataclass, read_land_use_layer, read_layer
 
 NOT_TRUSTED = 10
 """Exit status of a run that delivered a result which is not trusted."""
@@ -142,6 +142,7 @@ def _job(args: argparse.Namespace) -> RegisterJob:
         match=read_dataclass(args, MatchOptions),
         model=read_dataclass(args, ModelOptions),
         output=read_dataclass(args, OutputOptions),
+        land_use_layer=read_land_use_layer(args),
     )
 
 

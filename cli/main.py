@@ -14,7 +14,7 @@ from ..core.contract import Cancelled, SartoError
 from . import commands, text_bank, train
 from .commands import NOT_TRUSTED
 from .console import Console
-from .options import OPTION_GROUPS, add_dataclass, add_layers
+from .options import OPTION_GROUPS, add_dataclass, add_land_use_layer, add_layers
 
 EXIT_CODES = f"""exit status:
   0    done; the result is trusted or usable with care
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     match = command("match", "find and check GCPs only", commands.match)
     for sub in (register, match):
         add_layers(sub, required=sub is match)
+        add_land_use_layer(sub)
         _add_extent(sub)
         for title, kind in OPTION_GROUPS:
             add_dataclass(sub, title, kind)
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_warp_arguments(warp)
     assess = command("assess", "measure how well two layers lie on each other", commands.assess)
     add_layers(assess)
+    add_land_use_layer(assess)
     _add_extent(assess)
     for title, kind in OPTION_GROUPS[:3]:
         add_dataclass(assess, title, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Optional, TypeVar
 
 from ..core.contract import (
     LayerSource,
@@ -13,10 +13,11 @@ from ..core.contract import (
     ModelOptions,
     OutputOptions,
     RadiometryOptions,
+    RegisterJob,
     SartoError,
     limits,
 )
-from ..core.matching import text_readers
+from ..core.matching import methods_with
 from ..core.pipeline import known_scenes
 
 T = TypeVar("T")
@@ -56,8 +57,9 @@ def _facts(default: Any, metadata: Mapping[str, Any]) -> str:
     """Default, limits and methods of an option in parentheses; "" where there is nothing to say."""
     facts = [] if default in ("", None, False) else [f"default: {default}"]
     facts += [limits(metadata)] if limits(metadata) else []
-    if metadata["for_text"] and text_readers():
-        facts.append(f"only with --method {' or '.join(text_readers())}")
+    heeding = methods_with(metadata["only_for"]) if metadata["only_for"] else ()
+    if heeding:
+        facts.append(f"only with --method {' or '.join(heeding)}")
     return f" ({'; '.join(facts)})" if facts else ""
 
 
@@ -91,6 +93,19 @@ def add_layers(parser: argparse.ArgumentParser, required: bool = True) -> None:
         group.add_argument(f"--{role}", required=required, metavar="RASTER", help=f"The {role} layer ({what}).")
         group.add_argument(f"--{role}-bands", default="auto", metavar="BANDS", help=f"{bands} (default: auto)")
         group.add_argument(f"--{role}-nodata", type=float, metavar="VALUE", help="Its NoData, if undeclared.")
+
+
+def add_land_use_layer(parser: argparse.ArgumentParser) -> None:
+    """The land-cover layer, which is optional."""
+    group = parser.add_argument_group("land cover")
+    metadata = RegisterJob.__dataclass_fields__["land_use_layer"].metadata
+    text = metadata["help"].replace("%", "%%") + _facts(None, metadata)
+    group.add_argument("--land-use-layer", metavar="RASTER", help=text)
+
+
+def read_land_use_layer(args: argparse.Namespace) -> Optional[LayerSource]:
+    """The land-cover layer, None where there is none."""
+    return LayerSource(args.land_use_layer) if args.land_use_layer else None
 
 
 def read_layer(args: argparse.Namespace, role: str) -> LayerSource:

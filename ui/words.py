@@ -11,6 +11,9 @@ LABELS: dict[str, str] = {
     "method": "Method",
     "range": "How far off",
     "scene": "Scene",
+    "land_use": "Land use",
+    "legend": "Land-cover legend",
+    "land_use_layer": "Land-cover layer",
     "points": "Tie points to look for",
     "device": "Compute on",
     "seed": "Random seed",
@@ -43,6 +46,13 @@ CHOICES: dict[str, dict[str, str]] = {
         "wild": "Unknown position, rotation or scale",
     },
     "device": {"auto": "Graphics card if there is one", "cpu": "Processor", "cuda": "Graphics card (CUDA)"},
+    "legend": {
+        "auto": "Tell by the codes",
+        "worldcover": "ESA WorldCover",
+        "corine": "CORINE Land Cover",
+        "nlcd": "NLCD",
+        "dynamicworld": "Dynamic World",
+    },
     "model": {
         "auto": "Automatic (simplest that fits)",
         "shift": "Shift",
@@ -80,6 +90,8 @@ Methods bring their own words (`Traits` in `core.matching.registry`), so that a 
 HELPS: dict[str, str] = {
     "scene": "What the images show, where you know it. It narrows the words that the method compares the images "
     "with; where nothing is chosen, it uses all of them.",
+    "land_use": "What the ground is used for, where you know it. A land-cover layer goes first where it has values; "
+    "where nothing is chosen, the method looks at the images.",
 }
 """Field name → help, where something is chosen that the contract, and the command line, has as text."""
 

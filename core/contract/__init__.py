@@ -20,6 +20,8 @@ from .grid import Grid, Points
 from .options import (
     MODELS,
     RANGES,
+    READS_LAND_USE,
+    READS_TEXT,
     RESAMPLING,
     LayerSource,
     MatchOptions,
@@ -41,6 +43,8 @@ __all__ = [
     "GCP",
     "MODELS",
     "RANGES",
+    "READS_LAND_USE",
+    "READS_TEXT",
     "RESAMPLING",
     "SILENT",
     "Assessment",

@@ -2,7 +2,7 @@
 
 The CLI, the Processing algorithms and the dock are generated from these fields: `metadata["help"]` is the
 tooltip, `metadata["choices"]` the allowed values, `metadata["minimum"]` and `metadata["maximum"]` the limits,
-`metadata["for_text"]` says that only methods that read text heed it.
+`metadata["only_for"]` names the trait of the methods that heed it ("" = all do).
 `check_options` holds values against them. The types are read at run time, also by Python 3.9 (QGIS before 3.36
 on Windows): hence `Optional`.
 """
@@ -16,6 +16,9 @@ from typing import Any, Optional, get_args, get_type_hints
 
 from .errors import OptionError
 
+READS_TEXT, READS_LAND_USE = "reads_text", "reads_land_use"
+"""Traits of methods (`core.matching.registry`) without which an option is not heeded."""
+
 
 def option(
     default: Any,
@@ -23,14 +26,14 @@ def option(
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
-    for_text: bool = False,
+    only_for: str = "",
 ) -> Any:
     """A dataclass field with a help text and, where they apply, its values or its limits (inclusive).
 
-    for_text: only methods that read text heed it.
+    only_for: trait of the methods that heed it, "reads_text" or "reads_land_use"; "" = all do.
     """
     metadata = {
-        "help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "for_text": for_text
+        "help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "only_for": only_for
     }  # fmt: skip
     return field(default=default, metadata=metadata)
 
@@ -182,7 +185,8 @@ MODELS = ("auto", "shift", "similarity", "affine", "homography", "poly1", "poly2
 class MatchOptions:
     """How tie points are found.
 
-    Names in `scene` are checked where jobs are (`pipeline.check_scene`): the contract reads no files.
+    Names in `scene` and `land_use` are checked where jobs are (`pipeline.check_hints`): the contract reads no
+    files and knows no methods.
     """
 
     method: str = option("structural", "Matching method.")
@@ -196,7 +200,20 @@ class MatchOptions:
         "What the images show, where it is known: names of scenes (resources/prompts/scenes.json), separated by "
         "commas, for example 'harbour,river'. They narrow the words that the images are compared with; 'auto' "
         "takes all.",
-        for_text=True,
+        only_for=READS_TEXT,
+    )
+    land_use: str = option(
+        "auto",
+        "What the ground is used for, where it is known: some of farmland, city, village, water, forest, road and "
+        "others, separated by commas, for example 'farmland,water'. A land-cover layer goes first where it has "
+        "values; 'auto' looks at the images.",
+        only_for=READS_LAND_USE,
+    )
+    legend: str = option(
+        "auto",
+        "Of which product the codes of the land-cover layer are; 'auto' tells by the codes and the layer's name.",
+        ("auto", "worldcover", "corine", "nlcd", "dynamicworld"),
+        only_for=READS_LAND_USE,
     )
     points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
     device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
@@ -239,7 +256,7 @@ class OutputOptions:
     land_cover: bool = option(
         False,
         "Also write which land cover the method saw where (land_cover.tif), and show it in the report.",
-        for_text=True,
+        only_for=READS_TEXT,
     )
 
 
@@ -249,6 +266,7 @@ class RegisterJob:
 
     area: optional area of interest as WKT polygon in the reference's CRS ("" = the whole overlap).
     gsd: analysis GSD in units of the reference's CRS; None = the coarser of the two layers.
+    land_use_layer: land cover of the area as codes of a known product (`match.legend`), for methods that read it.
     """
 
     reference: LayerSource
@@ -259,6 +277,12 @@ class RegisterJob:
     match: MatchOptions = field(default_factory=MatchOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    land_use_layer: Optional[LayerSource] = option(  # noqa: RUF009 - it is frozen
+        None,
+        "Raster with the land cover of the area, as codes of ESA WorldCover, CORINE, NLCD or Dynamic World, in "
+        "any CRS and pixel size: it tells the method what is where.",
+        only_for=READS_LAND_USE,
+    )
 
     def check_together(self) -> None:
         """Raises OptionError for a GSD that is none."""

@@ -24,6 +24,8 @@ class PreparedPair:
     notes: what was decided on the way, in plain words, for the log and the record.
     bands: uint8 (bands, rows, columns), the reference's bands, each stretched by itself, 0 where `reference` is 0;
         None where it has one only. What one band hides, another may show.
+    land_use: uint8 (rows, columns) on `reference_grid`, the class of land use at each pixel (`matching.land_use`:
+        1…7), 0 where nothing is known and where `reference` is 0; None where no land-cover layer was read.
     """
 
     reference: Pixels
@@ -32,6 +34,7 @@ class PreparedPair:
     moving_grid: Grid
     notes: tuple[str, ...] = ()
     bands: Optional[Pixels] = None
+    land_use: Optional[Pixels] = None
 
     @property
     def is_georeferenced(self) -> bool:

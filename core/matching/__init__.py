@@ -1,7 +1,7 @@
 """Arrays in, tie points out. One folder per method, one small registry; imports neither QGIS nor GDAL."""
 
 from .protocol import REACH, Matcher, MatchTask
-from .registry import METHODS, TRAITS, Traits, create, text_readers, traits_of
+from .registry import METHODS, TRAITS, Traits, create, methods_with, traits_of
 
 __all__ = [
     "METHODS",
@@ -11,6 +11,6 @@ __all__ = [
     "Matcher",
     "Traits",
     "create",
-    "text_readers",
+    "methods_with",
     "traits_of",
 ]

@@ -31,7 +31,7 @@ AUTO = "auto"
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FIELDS = {"name", "title", "optical", "sar"}
-_LONGEST = 60
+LONGEST = 60
 """Words of one wording. RemoteCLIP's text tower reads 77 tokens and drops the rest in silence."""
 
 
@@ -71,7 +71,7 @@ def load_library(folder: Union[str, Path, None] = None) -> PromptLibrary:
     They are read again only when they change. Raises InputError that names file, entry and fault.
     """
     place = Path(folder).absolute() if folder is not None else FOLDER
-    return _load(place, _stamp(place / SCENES_FILE), _stamp(place / LAND_COVER_FILE))
+    return _load(place, stamp(place / SCENES_FILE), stamp(place / LAND_COVER_FILE))
 
 
 def parse_scenes(text: str, library: PromptLibrary) -> tuple[str, ...]:
@@ -80,24 +80,25 @@ def parse_scenes(text: str, library: PromptLibrary) -> tuple[str, ...]:
     text: comma-separated names or titles of scenes; letters' case, spaces and hyphens do not matter.
     Raises OptionError that names the unknown scene and the closest known ones.
     """
-    names = {form: p.name for p in library.scenes for form in (_plain(p.title), _plain(p.name))}
+    names = {form: p.name for p in library.scenes for form in (plain(p.title), plain(p.name))}
     wanted = [part for part in text.split(",") if part.strip()]
-    if [_plain(part) for part in wanted] in ([], [AUTO]):
+    if [plain(part) for part in wanted] in ([], [AUTO]):
         return ()
-    unknown = [part.strip() for part in wanted if _plain(part) not in names]
+    unknown = [part.strip() for part in wanted if plain(part) not in names]
     if unknown:
-        close = difflib.get_close_matches(_plain(unknown[0]), names, n=9, cutoff=0.5)
+        close = difflib.get_close_matches(plain(unknown[0]), names, n=9, cutoff=0.5)
         nearest = list(dict.fromkeys(names[form] for form in close))[:3]
         hint = f"Closest: {', '.join(nearest)}." if nearest else f"Known: {', '.join(sorted(names.values()))}."
         raise OptionError(f"Scene '{unknown[0]}' is not in the prompt library.", hint)
-    return tuple(dict.fromkeys(names[_plain(part)] for part in wanted))
+    return tuple(dict.fromkeys(names[plain(part)] for part in wanted))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A name as it is compared: letters' case, spaces and hyphens do not matter."""
     return " ".join(re.split(r"[\s_-]+", text.strip().lower()))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp(path: Path) -> tuple[int, int]:
     """Changes when the file is edited; a file that is not there is told when it is read."""
     try:
         state = path.stat()
@@ -112,20 +113,23 @@ def _load(folder: Path, *_stamps: tuple[int, int]) -> PromptLibrary:
     covers = _read(folder / LAND_COVER_FILE, coded=True)
     both = {p.name for p in scenes} & {p.name for p in covers}
     if both:
-        _fail(
+        fail(
             folder / LAND_COVER_FILE, min(both), f"is the name of an entry of '{SCENES_FILE}', too", "Rename one."
         )
     return PromptLibrary(scenes, covers)
 
 
-def _read(path: Path, coded: bool) -> tuple[Prompt, ...]:
-    """The entries of one file; `coded`: they must say their WorldCover class."""
+def read_prompt_file(path: Path, files: str) -> dict[str, Any]:
+    """The JSON object in a prompt file, which has a list `entries` that is not empty.
+
+    files: what a prompt folder holds, for the message. Raises InputError naming the file and the fault.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"Prompt file '{path}' could not be read: {error.strerror or error}.",
-            f"A prompt folder holds {SCENES_FILE} and {LAND_COVER_FILE}.",
+            f"A prompt folder holds {files}.",
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(
@@ -141,13 +145,19 @@ def _read(path: Path, coded: bool) -> tuple[Prompt, ...]:
             f"Prompt file '{path}' has no list 'entries'.",
             'It must look like {"about": "…", "entries": [{…}, …]}.',
         )
+    return dict(content)
+
+
+def _read(path: Path, coded: bool) -> tuple[Prompt, ...]:
+    """The entries of one file; `coded`: they must say their WorldCover class."""
+    entries = read_prompt_file(path, f"{SCENES_FILE} and {LAND_COVER_FILE}")["entries"]
     prompts = [_prompt(path, number, entry, coded) for number, entry in enumerate(entries, 1)]
     for field in ("name", "title"):
         seen: set[str] = set()
         for prompt in prompts:
-            form = _plain(getattr(prompt, field))
+            form = plain(getattr(prompt, field))
             if form in seen:
-                _fail(path, prompt.name, f"has a {field} that an earlier entry has", "Rename or remove one.")
+                fail(path, prompt.name, f"has a {field} that an earlier entry has", "Rename or remove one.")
             seen.add(form)
     return tuple(prompts)
 
@@ -155,20 +165,20 @@ def _read(path: Path, coded: bool) -> tuple[Prompt, ...]:
 def _prompt(path: Path, number: int, entry: Any, coded: bool) -> Prompt:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(name, str):
-        _fail(path, f"number {number}", "is no object with a text 'name'", 'Write {"name": "…", …}.')
+        fail(path, f"number {number}", "is no object with a text 'name'", 'Write {"name": "…", …}.')
     if not _SLUG.fullmatch(name) or name == AUTO:
-        _fail(path, name, "has no proper name", "Use lower-case letters, digits and hyphens; 'auto' is taken.")
+        fail(path, name, "has no proper name", "Use lower-case letters, digits and hyphens; 'auto' is taken.")
     fields = _FIELDS | ({"worldcover"} if coded else set())
     if unknown := sorted(set(entry) - fields):
-        _fail(path, name, f"has an unknown field '{unknown[0]}'", f"Known: {', '.join(sorted(fields))}.")
+        fail(path, name, f"has an unknown field '{unknown[0]}'", f"Known: {', '.join(sorted(fields))}.")
     if missing := sorted(fields - set(entry)):
-        _fail(path, name, f"lacks '{missing[0]}'", f"Each entry has {', '.join(sorted(fields))}.")
+        fail(path, name, f"lacks '{missing[0]}'", f"Each entry has {', '.join(sorted(fields))}.")
     title = entry["title"]
     if not isinstance(title, str) or not title.strip() or "," in title:
-        _fail(path, name, "has a 'title' that is no text, empty, or has a comma", "Give it a few words.")
+        fail(path, name, "has a 'title' that is no text, empty, or has a comma", "Give it a few words.")
     code = entry.get("worldcover")
     if code is not None and (isinstance(code, bool) or not isinstance(code, int) or not 0 < code <= 255):
-        _fail(path, name, f"has 'worldcover' {json.dumps(code)}", "Give a class code such as 10, or null.")
+        fail(path, name, f"has 'worldcover' {json.dumps(code)}", "Give a class code such as 10, or null.")
     return Prompt(
         name, title.strip(), _wordings(path, name, entry, "optical"), _wordings(path, name, entry, "sar"), code
     )
@@ -177,20 +187,21 @@ def _prompt(path: Path, number: int, entry: Any, coded: bool) -> Prompt:
 def _wordings(path: Path, name: str, entry: dict[str, Any], field: str) -> tuple[str, ...]:
     value = entry[field]
     if not isinstance(value, list) or not all(isinstance(wording, str) for wording in value):
-        _fail(path, name, f"has '{field}' that is no list of texts", 'Write ["…", "…"].')
+        fail(path, name, f"has '{field}' that is no list of texts", 'Write ["…", "…"].')
     if not value or not all(wording.strip() for wording in value):
-        _fail(path, name, f"has no or an empty wording under '{field}'", "Say in a few words what it looks like.")
-    if longest := [w for w in value if len(w.split()) > _LONGEST]:
-        _fail(
+        fail(path, name, f"has no or an empty wording under '{field}'", "Say in a few words what it looks like.")
+    if longest := [w for w in value if len(w.split()) > LONGEST]:
+        fail(
             path,
             name,
             f"has a wording of {len(longest[0].split())} words",
-            f"Keep below {_LONGEST}; 20 is better.",
+            f"Keep below {LONGEST}; 20 is better.",
         )
     return tuple(" ".join(wording.split()) for wording in value)
 
 
-def _fail(path: Path, entry: str, fault: str, hint: str) -> NoReturn:
+def fail(path: Path, entry: str, fault: str, hint: str) -> NoReturn:
+    """Raise the InputError about an entry of a prompt file."""
     raise InputError(f"Prompt file '{path}': entry '{entry}' {fault}.", hint)
 
 

@@ -23,6 +23,8 @@ class MatchTask:
     land_cover: whether `MatchResult.cover` is wanted, of a method that can give it.
     bands: uint8 (bands, rows, columns) of the reference, each stretched by itself and 0 where `reference` is 0;
         None where there is only the grey image.
+    land_use: uint8 (rows, columns) as the reference, the class of land use at each pixel (1…7, in the order of
+        `land_use.CLASSES`), 0 where nothing is known or `reference` is 0; None without a land-cover layer.
     """
 
     reference: Pixels
@@ -33,6 +35,7 @@ class MatchTask:
     model: str = "auto"
     land_cover: bool = False
     bands: Optional[Pixels] = None
+    land_use: Optional[Pixels] = None
 
     @property
     def seen(self) -> Pixels:

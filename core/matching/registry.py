@@ -21,6 +21,7 @@ class Traits:
 
     title: its name in lists. when: when to choose it, a sentence or two for a tooltip.
     reads_text: it takes the scene hint, and can tell which land cover it saw where.
+    reads_land_use: it takes a land-cover layer, or classes of land use that the user names.
     packages: what it needs in the engine besides the packages that all methods need (see `worker.environment`).
     pace: time that it takes for matching, as a multiple of what `structural` takes.
     """
@@ -28,6 +29,7 @@ class Traits:
     title: str
     when: str = ""
     reads_text: bool = False
+    reads_land_use: bool = False
     packages: tuple[str, ...] = ()
     pace: float = 1.0
 
@@ -54,9 +56,9 @@ def traits_of(name: str) -> Traits:
     return TRAITS.get(name) or Traits(name)
 
 
-def text_readers() -> tuple[str, ...]:
-    """The registered methods that read text."""
-    return tuple(name for name in METHODS if traits_of(name).reads_text)
+def methods_with(trait: str) -> tuple[str, ...]:
+    """The registered methods that have a trait: "reads_text" or "reads_land_use"."""
+    return tuple(name for name in METHODS if getattr(traits_of(name), trait))
 
 
 def create(name: str) -> Matcher:

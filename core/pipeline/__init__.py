@@ -5,7 +5,7 @@ beforehand what a run will do, `Review` edits its GCPs afterwards, `apply_edits`
 """
 
 from ..geometry import Summary
-from ..matching import METHODS, REACH, TRAITS, Traits, text_readers, traits_of
+from ..matching import METHODS, REACH, TRAITS, Traits, methods_with, traits_of
 from ..raster import display_limits, read_land_cover
 from ..report import Ruler
 from ..worker import NEEDED, PACKAGES, WorkerClient, default_python, pip_names
@@ -18,7 +18,15 @@ from .realign import Realigned, realign
 from .register import register
 from .review import EditedRun, Review, displacement_left, is_edited, load_result
 from .solve import MatchesPairs, Solution, conclude, solve
-from .text_options import check_scene, known_scenes, scene_hint, scene_names
+from .text_options import (
+    check_hints,
+    class_names,
+    class_text,
+    known_classes,
+    known_scenes,
+    scene_hint,
+    scene_names,
+)
 
 __all__ = [
     "FILES",
@@ -41,7 +49,9 @@ __all__ = [
     "WorkerClient",
     "apply_edits",
     "check_engine",
-    "check_scene",
+    "check_hints",
+    "class_names",
+    "class_text",
     "conclude",
     "convert_gcps",
     "default_python",
@@ -50,8 +60,10 @@ __all__ = [
     "export_gcps",
     "foresee",
     "is_edited",
+    "known_classes",
     "known_scenes",
     "load_result",
+    "methods_with",
     "pip_names",
     "read_land_cover",
     "realign",
@@ -60,6 +72,5 @@ __all__ = [
     "scene_hint",
     "scene_names",
     "solve",
-    "text_readers",
     "traits_of",
 ]

@@ -25,7 +25,7 @@ from ..contract import (
 from ..geometry import leave_one_out, summary
 from ..raster import LandCover, prepare, read_land_cover
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
-from .register import scratch_folder, versions
+from .register import scratch_folder, sources, versions
 from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
 
@@ -49,7 +49,7 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
     )
     cover = _stored_cover(old)
     kinds = wanted_kinds(tuple(FILES), job.output)
-    check_output(job.output.directory, False, [job.reference.source, job.moving.source], kinds)
+    check_output(job.output.directory, False, sources(job), kinds)
 
     def timed(result: RegisterResult) -> RegisterResult:
         return replace(result, seconds=round(time.monotonic() - started, 2))

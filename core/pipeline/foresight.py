@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..contract import Grid, MatchOptions, RegisterJob
 from ..matching import traits_of
 from ..raster import gsd_text, outlook
-from .text_options import check_scene
+from .text_options import check_hints, land_use_reader
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Forecast:
 def foresee(job: RegisterJob) -> Forecast:
     """Plan a job without reading pixels; raises what the run would raise for its layers and options.
 
-    Opens both files, which may be slow on a network disk: not for the thread of a user interface.
+    Opens the files, which may be slow on a network disk: not for the thread of a user interface.
     """
-    check_scene(job.match)
-    seen = outlook(job)
+    check_hints(job.match)
+    seen = outlook(job, land_use_reader(job) is not None)
     seconds = expected_seconds(seen.overlap_pixels, seen.output_pixels, job.match)
     return Forecast(
         seen.reference_grid,

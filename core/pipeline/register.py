@@ -26,7 +26,7 @@ from ..contract import (
 from ..raster import prepare
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
 from .solve import MatchesPairs, Solution, solve
-from .text_options import check_scene, seen_cover, unheeded
+from .text_options import check_hints, land_use_reader, seen_cover, unheeded
 
 
 def register(
@@ -43,21 +43,21 @@ def register(
     """
     started = time.monotonic()
     check_options(job)
-    check_scene(job.match)
+    check_hints(job.match)
     job = with_absolute_paths(job)
     kinds = wanted_kinds(kinds, job.output)
     if kinds:
-        check_output(job.output.directory, job.output.overwrite, [job.reference.source, job.moving.source], kinds)
+        check_output(job.output.directory, job.output.overwrite, sources(job), kinds)
 
     def timed(result: RegisterResult) -> RegisterResult:
         return replace(result, seconds=round(time.monotonic() - started, 2))
 
     with scratch_folder() as scratch:
-        pair = prepare(job, reporter, Path(scratch))
+        pair = prepare(job, reporter, Path(scratch), classify=land_use_reader(job))
         asked, search = "land_cover" in kinds, SearchRange.parse(job.match.range)
         solution = solve(pair, matcher, search, job.match, job.model, reporter, asked)
         cover = seen_cover(pair, solution.match) if asked else None
-        notes = unheeded(job.match, asked and cover is None)
+        notes = unheeded(job, asked and cover is None)
         for note in notes:
             reporter.log(note)
         kinds = possible_kinds(kinds, pair, cover)
@@ -103,6 +103,12 @@ def describe(
     )
 
 
+def sources(job: RegisterJob) -> list[str]:
+    """All that a job reads, and must not write over."""
+    layers = (job.reference, job.moving, job.land_use_layer)
+    return [layer.source for layer in layers if layer is not None]
+
+
 def with_absolute_paths(job: RegisterJob) -> RegisterJob:
     """The job with file paths that mean the same from any folder, so that its record can be repeated."""
 
@@ -115,6 +121,7 @@ def with_absolute_paths(job: RegisterJob) -> RegisterJob:
         reference=absolute(job.reference),
         moving=absolute(job.moving),
         output=replace(job.output, directory=directory),
+        land_use_layer=None if job.land_use_layer is None else absolute(job.land_use_layer),
     )
 
 

@@ -76,7 +76,7 @@ def solve(
     """
     tolerance, model = model_options.tolerance_px, model_options.model
     images = pair.reference, pair.moving
-    task = MatchTask(*images, search, match_options, tolerance, model, land_cover, pair.bands)
+    task = MatchTask(*images, search, match_options, tolerance, model, land_cover, pair.bands, pair.land_use)
     return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
 
 

@@ -1,13 +1,16 @@
-"""The options that only methods that read text heed: the scene hint, and the land cover that was seen."""
+"""The options that not all methods heed: the scene hint, the land cover that was seen, the land use."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Optional
 
-from ..contract import MatchOptions, MatchResult, PreparedPair
+from ..contract import MatchOptions, MatchResult, PreparedPair, RegisterJob
 from ..matching import traits_of
+from ..matching.land_use import CLASSES, load_land_use, parse_classes
+from ..matching.legends import LEGENDS, choose_legend
 from ..matching.prompts import AUTO, load_library, parse_scenes
-from ..raster import LandCover, classify_cover
+from ..raster import Classify, LandCover, classify_cover
 
 
 def known_scenes() -> dict[str, str]:
@@ -31,16 +34,56 @@ def check_scene(options: MatchOptions) -> None:
     scene_names(options.scene)
 
 
+def known_classes() -> dict[str, str]:
+    """Name → title of the classes of land use, in their order. Raises InputError for a broken prompt file."""
+    return dict(zip(CLASSES, load_land_use().titles))
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """The classes of land use that an option names; () for 'auto'. Raises OptionError for an unknown one."""
+    return parse_classes(text)
+
+
+def class_text(names: tuple[str, ...]) -> str:
+    """The reverse of `class_names`."""
+    return ",".join(names) or AUTO
+
+
+def check_hints(options: MatchOptions) -> None:
+    """Raises OptionError for a scene or a class of land use that is not known."""
+    check_scene(options)
+    class_names(options.land_use)
+
+
+def land_use_reader(job: RegisterJob) -> Optional[Classify]:
+    """What tells the codes of the job's land-cover layer; None where the method reads none, or there is none."""
+    layer = job.land_use_layer
+    if layer is None or not traits_of(job.match.method).reads_land_use:
+        return None
+    label, told, wanted = layer.label, f"{layer.source} {layer.name}", job.match.legend
+
+    def classify(codes: set[int]) -> tuple[Mapping[int, int], str]:
+        legend = choose_legend(wanted, codes, label, told)
+        how = "told by its codes or its name" if wanted == AUTO else "as chosen"
+        return legend.table(codes), f"legend of {LEGENDS[legend.name].title}, {how}"
+
+    return classify
+
+
 def seen_cover(pair: PreparedPair, match: MatchResult) -> Optional[LandCover]:
     """The land cover that a method saw, as it is delivered; None where it saw none."""
     return None if match.cover is None else classify_cover(match.cover, pair.reference, pair.reference_grid)
 
 
-def unheeded(options: MatchOptions, lacks_cover: bool) -> tuple[str, ...]:
+def unheeded(job: RegisterJob, lacks_cover: bool) -> tuple[str, ...]:
     """What was asked for and the method did not do, for the record. lacks_cover: its land cover, for one."""
-    notes = []
-    if scene_names(options.scene) and not traits_of(options.method).reads_text:
+    options, traits, notes = job.match, traits_of(job.match.method), []
+    if scene_names(options.scene) and not traits.reads_text:
         notes.append(f"The scene hint was not used: the method '{options.method}' reads no text.")
     if lacks_cover:
         notes.append(f"No land cover was written: the method '{options.method}' sees none.")
+    if not traits.reads_land_use:
+        asked = {"land-cover layer": job.land_use_layer, "named land use": class_names(options.land_use)}
+        unused = [what for what, value in asked.items() if value]
+        notes += [f"The {what} was not used: the method '{options.method}' reads no land use." for what in unused]
     return tuple(notes)

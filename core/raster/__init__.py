@@ -15,6 +15,7 @@ from .gcp_table import SourcePositions, moving_source_pixels, source_positions
 from .geopackage import write_gpkg
 from .inputs import input_files
 from .land_cover import CoverClass, LandCover, classify_cover, read_land_cover, rgb, write_land_cover
+from .land_use import Classify, LandUseLayer
 from .png import encode_png
 from .prepare import prepare
 from .radiometry import detect_sar_kind, to_uint8
@@ -24,8 +25,10 @@ from .target import target_grid
 from .warp import write_aligned
 
 __all__ = [
+    "Classify",
     "CoverClass",
     "LandCover",
+    "LandUseLayer",
     "Outlook",
     "Scene",
     "SourcePositions",

@@ -11,6 +11,7 @@ from ..contract import Grid, RegisterJob, check_options
 from .analysis_grid import plan_grids
 from .crs import Transformation, spatial_reference, unit_name
 from .footprint import polygon, to_pixel_shape
+from .prepare import land_use_layer
 from .scene import Scene
 
 
@@ -29,12 +30,21 @@ class Outlook:
     notes: tuple[str, ...]
 
 
-def outlook(job: RegisterJob) -> Outlook:
-    """Plan a job. Opens both files; raises what `prepare` would: InputError, OptionError."""
+def outlook(job: RegisterJob, with_land_use: bool = False) -> Outlook:
+    """Plan a job. Opens the files; raises what `prepare` would: InputError, OptionError.
+
+    with_land_use: whether the land-cover layer will be read. Its codes are not looked at.
+    """
     check_options(job)
-    with Scene(job.reference, "optical") as reference, Scene(job.moving, "SAR") as moving:
+    with (
+        Scene(job.reference, "optical") as reference,
+        Scene(job.moving, "SAR") as moving,
+        land_use_layer(job, with_land_use) as land_cover,
+    ):
         plan = plan_grids(job, reference, moving)
         grid = plan.reference_grid
+        if land_cover is not None:
+            land_cover.check_place(grid)
         pixels, ground = grid.width * grid.height, float("nan")
         if plan.overlap is not None:
             pixels = round(to_pixel_shape(plan.overlap, grid).GetArea())

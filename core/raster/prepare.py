@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from . import speckle
 from .analysis_grid import SMALLEST_SIDE, Plan, plan_grids
 from .footprint import rasterise
 from .gdal_tools import modest_cache
+from .land_use import Classify, LandUseLayer
 from .radiometry import (
     DB,
     Array,
@@ -37,9 +38,8 @@ from .radiometry import (
     to_uint8,
 )
 from .scene import Scene, Values
-from .scratch import mapped_image
+from .scratch import BLOCK, blocks, mapped_image
 
-_BLOCK = 1024  # pixels; a block of three bands takes some tens of MB and well under a second
 _SAMPLE = 1024  # side of the sample that decides stretch and kind
 _TILES = 8  # a larger grid is sampled by 8 × 8 evenly spaced full-resolution tiles
 
@@ -59,20 +59,33 @@ class Look:
     margin: int = 0
 
 
-def prepare(job: RegisterJob, reporter: Reporter, workdir: Path, with_bands: bool = True) -> PreparedPair:
+def prepare(
+    job: RegisterJob,
+    reporter: Reporter,
+    workdir: Path,
+    with_bands: bool = True,
+    classify: Optional[Classify] = None,
+) -> PreparedPair:
     """Read both layers onto the analysis grid as uint8 images (0 = NoData) in `workdir`.
 
     `job.reference` is the optical, `job.moving` the SAR layer. Both georeferenced: one grid on the
     reference's lattice at the coarser GSD (or `job.gsd`), over the overlap of the footprints and the box of
     `job.area`; reference pixels outside that polygon become NoData. Otherwise each keeps its own pixels.
     The images are memory-mapped `.npy` files; memory stays bounded for any size. with_bands: false where
-    nothing is matched.
+    nothing is matched. classify: tells what the codes of `job.land_use_layer` mean; None = that is not read.
     Raises InputError (layer cannot be used: see the message), OptionError, OutputError (no room in `workdir`),
     Cancelled.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    with modest_cache(), Scene(job.reference, "optical") as reference, Scene(job.moving, "SAR") as moving:
+    with (
+        modest_cache(),
+        Scene(job.reference, "optical") as reference,
+        Scene(job.moving, "SAR") as moving,
+        land_use_layer(job, classify is not None) as land_cover,
+    ):
         plan = plan_grids(job, reference, moving)
+        if land_cover is not None:
+            land_cover.check_place(plan.reference_grid)
         notes = [*reference.notes, *moving.notes, *plan.notes]
         optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes, with_bands)
         sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
@@ -81,10 +94,22 @@ def prepare(job: RegisterJob, reporter: Reporter, workdir: Path, with_bands: boo
                 optical, plan.reference_grid, optical_look, workdir / "reference.npy", reporter, plan.area
             )
             second, _ = _fill(sar, plan.moving_grid, sar_look, workdir / "moving.npy", reporter)
-    _check_common(first, second, plan, job)
+        _check_common(first, second, plan, job)
+        land_use = None
+        if land_cover is not None and classify is not None:
+            path = workdir / "reference_land_use.npy"
+            land_use, more = land_cover.read(plan.reference_grid, first, classify, path, reporter)
+            notes += more
     for note in notes:
         reporter.log(note)
-    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes), bands)
+    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes), bands, land_use)
+
+
+def land_use_layer(job: RegisterJob, is_read: bool) -> AbstractContextManager[Optional[LandUseLayer]]:
+    """The opened land-cover layer of a job; None where it has none, or it is not read. Raises InputError."""
+    if job.land_use_layer is None or not is_read:
+        return nullcontext(None)
+    return LandUseLayer(job.land_use_layer)
 
 
 def _optical_look(
@@ -191,13 +216,6 @@ def _read_sample(scene: Scene, grid: Grid, reporter: Reporter) -> tuple[Values, 
     return scene.read(grid.resampled(grid.gsd * max(grid.shape) / _SAMPLE), reporter=reporter)
 
 
-def blocks(grid: Grid, side: int = _BLOCK) -> Iterator[tuple[int, int, int, int]]:
-    """(column, row, width, height) of the blocks that tile a grid, row by row."""
-    for row in range(0, grid.height, side):
-        for column in range(0, grid.width, side):
-            yield column, row, min(side, grid.width - column), min(side, grid.height - row)
-
-
 def _fill(
     scene: Scene, grid: Grid, look: Look, path: Path, reporter: Reporter = SILENT, area: Any = None
 ) -> tuple[Pixels, Pixels | None]:
@@ -248,4 +266,4 @@ def _check_common(first: Pixels, second: Pixels, plan: Plan, job: RegisterJob) -
 
 
 def _count(image: Pixels) -> int:
-    return sum(int(np.count_nonzero(image[row : row + _BLOCK])) for row in range(0, image.shape[0], _BLOCK))
+    return sum(int(np.count_nonzero(image[row : row + BLOCK])) for row in range(0, image.shape[0], BLOCK))

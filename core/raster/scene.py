@@ -24,6 +24,9 @@ APPROXIMATION_PX = 0.02
 # From this ratio of pixel sizes on, a mean over all pixels beats a stretched interpolation kernel.
 _AVERAGE_FROM = 2.0
 
+CODE_METHODS = ("near", "mode")
+"""GDAL's ways of resampling that make no values of their own."""
+
 _NO_GEOTRANSFORM = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 # Units per pixel of a private pixel world: GDAL takes a geotransform of ones for none at all.
@@ -33,13 +36,16 @@ IDENTITY = (0.0, PIXEL_UNIT, 0.0, 0.0, 0.0, PIXEL_UNIT)
 UNREADABLE = "Is the file damaged or incomplete? Try to display it in full."
 
 
-def kernel_options(scale: float) -> dict[str, Any]:
+def kernel_options(scale: float, method: str = "") -> dict[str, Any]:
     """`gdal.Warp` options for a target pixel that is `scale` source pixels wide.
 
     GDAL derives the kernel's size from bounding boxes and so blurs what is rotated: up to twice coarser it
-    is given. Beyond, GDAL chooses, and takes overviews where there are some.
+    is given. Beyond, GDAL chooses, and takes overviews where there are some; not for codes (method 'near' or
+    'mode'), which overviews may have averaged.
     """
     initialise = "INIT_DEST=NO_DATA"
+    if method in CODE_METHODS:
+        return {"warpOptions": [initialise], "overviewLevel": "NONE"}
     if scale >= _AVERAGE_FROM:
         return {"warpOptions": [initialise]}
     size = f"{1 / max(1.0, scale):.9g}"
@@ -187,7 +193,7 @@ class Scene:
             errorThreshold=APPROXIMATION_PX,
             dstNodata="nan",
             callback=progress,
-            **kernel_options(scale),
+            **kernel_options(scale, method),
         )
         return target
 

@@ -1,16 +1,27 @@
-"""Memory-mapped scratch images that have their room on the disk from the start."""
+"""Memory-mapped scratch images that have their room on the disk from the start, and the blocks to fill them by."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..contract import OutputError
+from ..contract import Grid, OutputError
 
 _CHUNK = 1 << 24
+
+BLOCK = 1024
+"""Pixels; a block of three bands takes some tens of MB and well under a second."""
+
+
+def blocks(grid: Grid, side: int = BLOCK) -> Iterator[tuple[int, int, int, int]]:
+    """(column, row, width, height) of the blocks that tile a grid, row by row."""
+    for row in range(0, grid.height, side):
+        for column in range(0, grid.width, side):
+            yield column, row, min(side, grid.width - column), min(side, grid.height - row)
 
 
 def mapped_image(path: Path, shape: tuple[int, ...]) -> Any:

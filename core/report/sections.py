@@ -187,6 +187,7 @@ def run(result: RegisterResult, ruler: Ruler) -> str:
         [
             ("Reference (fixed)", _layer(job.reference)),
             ("Moving (aligned)", _layer(job.moving)),
+            *([] if job.land_use_layer is None else [("Land cover (read)", _layer(job.land_use_layer))]),
             ("Analysis grid", f"{grid.width} × {grid.height} pixels{gsd}"),
             ("CRS", escape(ruler.crs)),
             ("Time until this report", f"{sensible(result.seconds)} s"),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..contract import CoverMap, EngineError, Flags, InputError, OutputError, Pixels, TiePoints
 
-IMAGES = ("reference", "moving", "bands")
+IMAGES = ("reference", "moving", "bands", "land_use")
 """Fields of a task that hold images."""
 COLUMNS = 7  # reference x, y; moving x, y; confidence; round trip; inlier (0 or 1)
 

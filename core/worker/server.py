@@ -190,19 +190,20 @@ def _task(request: Message) -> tuple[MatchTask, str]:
     Raises InputError naming the field or the file that does not fit.
     """
     fields = {name: value for name, value in request.items() if name not in ("type", "id", "result")}
-    for name in ("reference", "moving"):  # bands are not always there
+    for name in ("reference", "moving"):  # bands and land use are not always there
         if not isinstance(request.get(name), str):
             raise InputError(f"A match request has no path in '{name}'.")
     if not isinstance(request.get("result"), str):
         raise InputError("A match request has no path prefix in 'result'.")
     paths = {name: fields[name] for name in IMAGES if fields.get(name) is not None}
-    if not all(isinstance(path, str) for path in paths.values()):
-        raise InputError("A match request has no path in 'bands'.")
-    task = from_dict(MatchTask, {**fields, "reference": [], "moving": [], "bands": None})
+    if odd := [name for name, path in paths.items() if not isinstance(path, str)]:
+        raise InputError(f"A match request has no path in '{odd[0]}'.")
+    empty = {"reference": [], "moving": [], "bands": None, "land_use": None}
+    task = from_dict(MatchTask, {**fields, **empty})
     images: dict[str, Any] = {name: read_image(path, name) for name, path in paths.items()}
-    bands = images.get("bands")
-    if bands is not None and bands.shape[1:] != images["reference"].shape:
-        raise InputError("The bands of a match request have another size than its reference.")
+    for name, what in (("bands", "bands"), ("land_use", "classes of land use")):
+        if name in images and images[name].shape[-2:] != images["reference"].shape:
+            raise InputError(f"The {what} of a match request have another size than its reference.")
     return replace(task, **images), request["result"]
 
 

@@ -6,7 +6,8 @@ from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from ...core.pipeline import text_readers, traits_of
+from ...core.contract import READS_LAND_USE, READS_TEXT
+from ...core.pipeline import methods_with, traits_of
 from ..words import choice_of
 from .looks import align_labels
 from .options_form import OptionsForm, advanced_specs
@@ -49,10 +50,11 @@ class AdvancedBox(QgsCollapsibleGroupBox):
 
     def _follow_method(self) -> None:
         chosen = str(self._method.values()["match.method"])
-        readers = " or ".join(choice_of("method", name) for name in text_readers())
-        keys = [key for key, spec in self.options.specs.items() if spec.for_text]
-        why_not = f"Only with the method {readers}." if readers else "None of the methods heeds it yet."
-        self.options.switch(keys, traits_of(chosen).reads_text, why_not)
+        for trait in (READS_TEXT, READS_LAND_USE):
+            heeding = " or ".join(choice_of("method", name) for name in methods_with(trait))
+            keys = [key for key, spec in self.options.specs.items() if spec.only_for == trait]
+            why_not = f"Only with the method {heeding}." if heeding else "None of the methods heeds it yet."
+            self.options.switch(keys, getattr(traits_of(chosen), trait), why_not)
 
     def _lay_out(self) -> None:
         reset = QHBoxLayout()

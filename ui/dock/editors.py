@@ -21,14 +21,18 @@ from qgis.PyQt.QtWidgets import (
 
 from ...core.contract import RANGES, limits
 from ..words import HELPS, PLAIN_RANGES, choice_of, hint_of, label_of
-from .scene_edit import SceneEdit
+from .layer_edit import LayerEdit
+from .scene_edit import LAND_USE, SceneEdit
+
+LAND_USE_LAYER = "job.land_use_layer"
+"""Key of the land-cover layer; in forms its value is the id of a layer of the project, "" for none."""
 
 
 @dataclass(frozen=True)
 class OptionSpec:
     """An option as the dock shows it. key: unique among all ("match.points"); kind: bool, int, float or str.
 
-    for_text: only methods that read text heed it.
+    only_for: trait of the methods that heed it; "" = all do.
     """
 
     key: str
@@ -41,7 +45,7 @@ class OptionSpec:
     minimum: float | None = None
     maximum: float | None = None
     is_optional: bool = False
-    for_text: bool = False
+    only_for: str = ""
     none_text: str = ""
 
 
@@ -69,7 +73,7 @@ def _spec(field: Field[Any], hint: Any, section: str, changed: dict[str, Any]) -
         "minimum": meta.get("minimum"),
         "maximum": meta.get("maximum"),
         "is_optional": type(None) in kinds,
-        "for_text": meta.get("for_text", False),
+        "only_for": meta.get("only_for", ""),
     }
     return OptionSpec(**(parts | changed))
 
@@ -319,6 +323,10 @@ def editor_for(spec: OptionSpec, parent: QWidget | None = None) -> Any:
         editor = RangeEdit(spec, parent)
     elif spec.key == "match.scene":
         editor = SceneEdit(spec.default, parent)
+    elif spec.key == "match.land_use":
+        editor = SceneEdit(spec.default, parent, LAND_USE)
+    elif spec.key == LAND_USE_LAYER:
+        editor = LayerEdit(parent)
     elif spec.is_optional:
         editor = OptionalEdit(spec, parent)
     elif spec.choices:

@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 from qgis.core import (
+    Qgis,
     QgsContrastEnhancement,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsCsException,
     QgsMapLayer,
+    QgsMapLayerProxyModel,
     QgsProject,
     QgsRasterLayer,
     QgsSingleBandGrayRenderer,
@@ -27,13 +29,15 @@ _WAY_OUT = "Save the part you need as GeoTIFF (Export ▸ Save As… ▸ Raw dat
 _ROLES = {"reference": "optical", "moving": "SAR"}
 
 
-def layer_problem(layer: QgsMapLayer | None, box: str) -> SartoError | None:
+def layer_problem(layer: QgsMapLayer | None, box: str = "") -> SartoError | None:
     """Why a layer cannot be used, as far as is known without opening its file; None if nothing is.
 
-    box: "reference" or "moving", the box in which it is chosen.
+    box: "reference" or "moving", the box in which it is chosen; another may be empty.
     """
     if layer is None:
-        return InputError(f"No {_ROLES[box]} layer is chosen.", "Choose one, or add it to the project first.")
+        return InputError(
+            f"No {_ROLES.get(box, 'raster')} layer is chosen.", "Choose one, or add it to the project first."
+        )
     return _unusable(layer) or _other_crs(layer)
 
 
@@ -163,3 +167,9 @@ def _world_extent(layer: QgsRasterLayer) -> Extent | None:
         return None
     limits = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
     return limits if all(math.isfinite(value) for value in limits) else None
+
+
+def raster_filter() -> Any:
+    """The filter for raster layers, which moved to `Qgis` in QGIS 3.34."""
+    kind = getattr(Qgis, "LayerFilter", None)
+    return QgsMapLayerProxyModel.Filter.RasterLayer if kind is None else kind.RasterLayer

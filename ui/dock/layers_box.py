@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from qgis.core import Qgis, QgsMapLayer, QgsMapLayerProxyModel, QgsProject, QgsRasterLayer
+from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ...core.contract import LayerSource, SartoError
 from .band_combo import AUTO, BandCombo
-from .facts import facts_of, layer_problem, layer_source
+from .facts import facts_of, layer_problem, layer_source, raster_filter
 from .guess import guess_pair, is_sar
 from .tones import ToneLabel
 
@@ -48,7 +48,7 @@ class LayerRow(QWidget):
         self._watched: QgsMapLayer | None = None
         self.title = QLabel(_TITLES[box], self)
         self.layer_combo = QgsMapLayerComboBox(self)
-        self.layer_combo.setFilters(_raster_filter())
+        self.layer_combo.setFilters(raster_filter())
         self.layer_combo.setAllowEmptyLayer(True, "Choose a layer")
         self.layer_combo.setMinimumContentsLength(8)
         self.layer_combo.setSizeAdjustPolicy(
@@ -262,9 +262,3 @@ def raster_layers() -> list[QgsRasterLayer]:
     known = {layer.id() for layer in ordered}
     rest = [layer for key, layer in project.mapLayers().items() if key not in known]
     return [layer for layer in (*ordered, *rest) if isinstance(layer, QgsRasterLayer)]
-
-
-def _raster_filter() -> Any:
-    """The filter for raster layers, which moved to `Qgis` in QGIS 3.34."""
-    kind = getattr(Qgis, "LayerFilter", None)
-    return QgsMapLayerProxyModel.Filter.RasterLayer if kind is None else kind.RasterLayer

@@ -11,6 +11,7 @@ from qgis.PyQt.QtGui import QResizeEvent
 from qgis.PyQt.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ...core.contract import (
+    READS_LAND_USE,
     LayerSource,
     MatchOptions,
     ModelOptions,
@@ -22,7 +23,8 @@ from ...core.contract import (
 )
 from ...core.pipeline import check_scene
 from ..words import choice_of, hint_of
-from .editors import OptionalEdit, OptionSpec, editor_for, specs_of, tooltip_of, whole_width
+from .editors import LAND_USE_LAYER, OptionSpec, editor_for, specs_of, tooltip_of, whole_width
+from .layer_edit import raster_layer, source_of
 from .tones import ToneLabel
 
 SECTIONS: dict[str, type] = {
@@ -58,16 +60,24 @@ def advanced_specs() -> dict[str, list[OptionSpec]]:
         for section, owner in SECTIONS.items()
     }
     gsd = specs_of(RegisterJob, "job", ("gsd",), none_text="Automatic", help=_GSD_HELP)
+    land_use = [
+        *specs_of(RegisterJob, "job", ("land_use_layer",), kind=str, default=""),
+        *(spec for spec in rest["match"] if _is_of_land_use(spec)),
+    ]
     nodata = [
         *specs_of(LayerSource, "reference", ("nodata",), none_text=_FILE, label="NoData value, optical"),
         *specs_of(LayerSource, "moving", ("nodata",), none_text=_FILE, label="NoData value, SAR"),
     ]
     return {
-        "Matching": [*gsd, *rest["match"]],
+        "Matching": [*gsd, *(spec for spec in rest["match"] if not _is_of_land_use(spec)), *land_use],
         "Transform": rest["model"],
         "Pixel values": [*rest["radiometry"], *nodata],
         "Result": rest["output"],
     }
+
+
+def _is_of_land_use(spec: OptionSpec) -> bool:
+    return spec.only_for == READS_LAND_USE
 
 
 _FILE = "As the file says"
@@ -183,11 +193,11 @@ class OptionsForm(QWidget):
             self.editors[key].set_option_value(spec.default)
 
     def problems(self) -> dict[str, SartoError]:
-        """Key → what is wrong with a text as it stands."""
+        """Key → what is wrong with a text or a layer as it stands; what is switched off is no matter."""
         return {
             key: SartoError(editor.problem)
             for key, editor in self.editors.items()
-            if isinstance(editor, OptionalEdit) and editor.problem
+            if getattr(editor, "problem", "") and self._rows[key].isEnabledTo(self)
         }
 
     def clear_problems(self) -> None:
@@ -212,6 +222,8 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
         return False
     if isinstance(value, int) and abs(value) > _LARGEST:
         return False
+    if spec.key == LAND_USE_LAYER:
+        return value == "" or raster_layer(value) is not None
     section, _, name = spec.key.partition(".")
     owner = SECTIONS.get(section)
     try:
@@ -229,8 +241,8 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
 
 
 def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Section → options object, from the values of all forms."""
-    found = {}
+    """Field of a job → options object, GSD or land-cover layer, from the values of all forms."""
+    found: dict[str, Any] = {"gsd": values["job.gsd"], "land_use_layer": source_of(values[LAND_USE_LAYER])}
     for section, owner in SECTIONS.items():
         start = f"{section}."
         own = {key[len(start) :]: value for key, value in values.items() if key.startswith(start)}

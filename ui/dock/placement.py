@@ -11,6 +11,7 @@ _OPTION = re.compile(r"^Option '(\w+)'")
 _OPTION_WORDS = (
     ("Search range", "range"),
     ("Scene '", "scene"),
+    ("Land use '", "land_use"),
     ("analysis GSD", "gsd"),
     ("Matching method", "method"),
     ("Output grid", "grid"),
@@ -24,7 +25,7 @@ def place_of(error: SartoError, job: RegisterJob | None) -> str:
     """The place where an error is shown, "" if it belongs to none.
 
     Places: "reference", "moving", "reference.bands", "moving.bands", "reference.nodata", "moving.nodata",
-    "area", "folder", or the name of an option ("range", "gsd", …).
+    "land_use_layer", "area", "folder", or the name of an option ("range", "gsd", …).
     """
     if isinstance(error, OutputError):
         return "folder"
@@ -48,7 +49,11 @@ def _place_of_option(name: str) -> str:
 def _place_of_layer(text: str, job: RegisterJob) -> str:
     """The place of a layer's error; "" where it cannot be told which layer is meant."""
     labels = {"reference": f"'{job.reference.label}'", "moving": f"'{job.moving.label}'"}
+    if text.startswith("Land-cover layer '"):
+        return "land_use_layer"
     named = [box for box, label in labels.items() if label in text]
+    if not named and job.land_use_layer is not None and f"'{job.land_use_layer.label}'" in text:
+        return "land_use_layer"
     if job.reference.label == job.moving.label and text.count(labels["moving"]) == 1:
         words = re.findall(r"\w+", text.replace(labels["moving"], "").lower())
         named = [box for box, role in _ROLES.items() if role in words]

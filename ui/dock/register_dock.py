@@ -223,8 +223,7 @@ class RegisterDock(QgsDockWidget):
         sources = [self.layers.source(box, values[f"{box}.nodata"]) for box in ("reference", "moving")]
         if sources[0] is None or sources[1] is None:
             return None
-        options = options_from(values)
-        return RegisterJob(reference=sources[0], moving=sources[1], gsd=values["job.gsd"], **options)
+        return RegisterJob(reference=sources[0], moving=sources[1], **options_from(values))
 
     def _job_without_folder(self) -> RegisterJob:
         """Call it where `_problems` found nothing. The area is known to be expressible then."""

@@ -1,7 +1,9 @@
-"""What the scene shows: some entries of the prompt library, or none."""
+"""What the images show, some of a list of words or none: scenes of the prompt library, classes of land use."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt, pyqtSignal
@@ -21,9 +23,26 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...core.contract import SartoError
-from ...core.pipeline import known_scenes, scene_hint, scene_names
+from ...core.pipeline import class_names, class_text, known_classes, known_scenes, scene_hint, scene_names
 
-_ANY = "Any scene"
+
+@dataclass(frozen=True)
+class Words:
+    """What can be ticked. known: name → title; names, text: from an option's text to names and back.
+
+    nothing: what the closed box says where none is ticked; things: what they are, for tooltips.
+    """
+
+    known: Callable[[], dict[str, str]]
+    names: Callable[[str], tuple[str, ...]]
+    text: Callable[[tuple[str, ...]], str]
+    nothing: str
+    things: str
+
+
+SCENES = Words(known_scenes, scene_names, scene_hint, "Any scene", "scenes")
+LAND_USE = Words(known_classes, class_names, class_text, "Not named", "classes")
+
 _LETTERS = 14  # room for the text of the closed box; more is elided, and is in the tooltip
 _ROWS = 12
 _NARROWEST = 240  # pixels, of the open list
@@ -31,36 +50,37 @@ _NAME = Qt.ItemDataRole.UserRole
 
 
 class SceneEdit(QComboBox):
-    """Scenes to tick in a list that opens below, with a search field.
+    """Scenes or other words to tick in a list that opens below, with a search field.
 
-    changed(): other scenes are ticked than before.
+    changed(): others are ticked than before.
     """
 
     changed = pyqtSignal()
 
-    def __init__(self, default: str, parent: QWidget | None = None) -> None:
+    def __init__(self, default: str, parent: QWidget | None = None, words: Words = SCENES) -> None:
         super().__init__(parent)
+        self._words = words
         self._tip = self._fault = ""
-        self.addItem(_ANY)
+        self.addItem(words.nothing)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(_LETTERS)
         try:
-            scenes = known_scenes()
+            known = words.known()
         except SartoError as error:  # a run says so, too; the dock must open all the same
-            scenes, self._fault = {}, str(error)
-        self.list = SceneList(scenes, self)
+            known, self._fault = {}, str(error)
+        self.list = SceneList(known, self, words.things)
         self.set_option_value(default)
         self.list.changed.connect(self._show)
         self.list.changed.connect(self.changed)
 
     def option_value(self) -> str:
-        """The hint: 'auto', or names with commas between them."""
-        return scene_hint(tuple(self.list.ticked()))
+        """The option: 'auto', or names with commas between them."""
+        return self._words.text(tuple(self.list.ticked()))
 
     def set_option_value(self, value: Any) -> None:
-        """Tick the scenes of a hint and no others."""
+        """Tick what an option names and no others."""
         before = set(self.list.ticked())
-        self.list.tick(set() if self._fault else set(scene_names(str(value))))
+        self.list.tick(set() if self._fault else set(self._words.names(str(value))))
         self._show()
         if set(self.list.ticked()) != before:
             self.changed.emit()
@@ -84,7 +104,7 @@ class SceneEdit(QComboBox):
 
     def _show(self) -> None:
         titles = list(self.list.ticked().values())
-        text = _ANY if not titles else ", ".join(titles)
+        text = self._words.nothing if not titles else ", ".join(titles)
         self.setItemText(0, self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self._room()))
         told = self._fault or (f"Ticked: {text}." if titles else "")
         super().setToolTip(f"{self._tip}\n\n{told}" if told else self._tip)
@@ -98,25 +118,25 @@ class SceneEdit(QComboBox):
 
 
 class SceneList(QFrame):
-    """The open list: a search field, the scenes by their titles, a button that unticks all.
+    """The open list: a search field, all words by their titles, a button that unticks all.
 
     changed(): something was ticked or unticked by the user.
     """
 
     changed = pyqtSignal()
 
-    def __init__(self, scenes: dict[str, str], parent: QWidget) -> None:
+    def __init__(self, known: dict[str, str], parent: QWidget, things: str = SCENES.things) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAttribute(Qt.WidgetAttribute.WA_NoMouseReplay)  # a click on the box closes and does not reopen
         self.search = QLineEdit(self)
         self.search.setPlaceholderText("Search")
         self.search.setClearButtonEnabled(True)
-        self.search.setToolTip("Show only scenes with these letters; Enter ticks the first of them")
+        self.search.setToolTip(f"Show only {things} with these letters; Enter ticks the first of them")
         self.clear_button = QPushButton("None", self)
-        self.clear_button.setToolTip("Untick all scenes: the images alone decide")
+        self.clear_button.setToolTip(f"Untick all {things}: the images alone decide")
         self.view = QListWidget(self)
-        for name, title in scenes.items():
+        for name, title in known.items():
             item = QListWidgetItem(title, self.view)
             # Ticked by us, wherever in the row the click is; Qt itself only knows clicks on the box.
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
@@ -140,19 +160,19 @@ class SceneList(QFrame):
         column.addLayout(top)
         column.addWidget(self.view)
         row = max(self.view.sizeHintForRow(0), self.fontMetrics().height())
-        self.view.setFixedHeight(row * _ROWS + 2 * self.view.frameWidth())
+        self.view.setFixedHeight(row * max(1, min(_ROWS, self.view.count())) + 2 * self.view.frameWidth())
 
     def items(self) -> list[QListWidgetItem]:
         """All of them, from the top."""
         return [self.view.item(row) for row in range(self.view.count())]
 
     def ticked(self) -> dict[str, str]:
-        """Name → title of the ticked scenes, from the top."""
+        """Name → title of what is ticked, from the top."""
         ticked = [item for item in self.items() if item.checkState() == Qt.CheckState.Checked]
         return {str(item.data(_NAME)): item.text() for item in ticked}
 
     def tick(self, names: set[str]) -> None:
-        """Tick the scenes of these names and no others."""
+        """Tick these names and no others."""
         for item in self.items():
             is_on = item.data(_NAME) in names
             item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)

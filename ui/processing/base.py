@@ -77,15 +77,28 @@ class SartoAlgorithm(QgsProcessingAlgorithm):
     ) -> bool:
         """In the main thread, where layers may be touched."""
         for name, label in LAYERS:
-            layer = self.parameterAsRasterLayer(parameters, name, context)
-            if layer is None:
-                raise QgsProcessingException(f"{label}: '{parameters.get(name)}' is no raster that can be read.")
-            problem = layer_problem(layer, name.lower())
-            if problem is not None:
-                raise QgsProcessingException(str(problem))
             bands = self.parameterAsString(parameters, f"{name}_BANDS", context)
-            self._layers[name] = layer_source(layer, bands, self.number(parameters, f"{name}_NODATA", context))
+            nodata = self.number(parameters, f"{name}_NODATA", context)
+            self.read_layer(name, label, parameters, context, bands, nodata)
         return True
+
+    def read_layer(
+        self,
+        name: str,
+        label: str,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        bands: str = "auto",
+        nodata: float | None = None,
+    ) -> None:
+        """Keep the layer of a parameter for the job. Raises QgsProcessingException where it cannot be used."""
+        layer = self.parameterAsRasterLayer(parameters, name, context)
+        if layer is None:
+            raise QgsProcessingException(f"{label}: '{parameters.get(name)}' is no raster that can be read.")
+        problem = layer_problem(layer, name.lower())
+        if problem is not None:
+            raise QgsProcessingException(str(problem))
+        self._layers[name] = layer_source(layer, bands, nodata)
 
     def number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """An optional number; None where it is not given, or empty as `qgis_process` passes it."""

@@ -14,17 +14,21 @@ from qgis.core import (
 )
 
 from ...core.contract import SartoError
-from ...core.pipeline import METHODS, known_scenes, text_readers
+from ...core.pipeline import METHODS, known_classes, known_scenes, methods_with
 from ..words import HELPS, choice_of, label_of
 
 _LABELS = {"range": "How far off: georef, wild, or a number of pixels"}
 """Where a field is typed instead of chosen, its label says what can be typed."""
 
 
-def _scenes() -> list[str]:
-    """The names of scenes; none where the library cannot be read, which the run says where it matters."""
+_WORDS = {"scene": known_scenes, "land_use": known_classes}
+"""Fields that name some of a list of words → the words."""
+
+
+def _words(name: str) -> list[str]:
+    """What a field can name; none where the library cannot be read, which the run says where it matters."""
     try:
-        return list(known_scenes())
+        return list(_WORDS[name]()) if name in _WORDS else []
     except SartoError:
         return []
 
@@ -56,9 +60,13 @@ def _help(field: dataclasses.Field[Any]) -> str:
     meanings = [f"{value} = {choice_of(field.name, value)}" for value in values]
     text: str = HELPS.get(field.name) or field.metadata["help"]
     text += f" {'; '.join(meanings)}." if meanings else ""
-    if field.metadata["for_text"] and text_readers():
-        text += f" Only with the method {' or '.join(text_readers())}."
-    return text
+    return text + only_with(field)
+
+
+def only_with(field: dataclasses.Field[Any]) -> str:
+    """A sentence about the methods that alone heed a field, with a space before; "" where all do."""
+    heeding = methods_with(field.metadata["only_for"]) if field.metadata["only_for"] else ()
+    return f" Only with the method {' or '.join(heeding)}." if heeding else ""
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParameterDefinition:
@@ -67,9 +75,9 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParamet
     if choices:
         # The values themselves, not their numbers: a stored model keeps its meaning when a choice is added.
         return QgsProcessingParameterEnum(name, label, list(choices), False, field.default, False, True)
-    scenes = _scenes() if field.name == "scene" else []
-    if scenes:
-        return QgsProcessingParameterEnum(name, label, scenes, True, None, True, True)
+    words = _words(field.name)
+    if words:
+        return QgsProcessingParameterEnum(name, label, words, True, None, True, True)
     kinds = get_args(hint) or (hint,)
     if bool in kinds:
         return QgsProcessingParameterBoolean(name, label, field.default)

@@ -19,6 +19,7 @@ from qgis.core import (
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterGeometry,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
     QgsWkbTypes,
 )
 
@@ -37,7 +38,7 @@ from ..dock.area import Polygon, area_wkt
 from ..engine import find_engine
 from ..words import label_of
 from .base import SartoAlgorithm
-from .parameters import parameters_of
+from .parameters import only_with, parameters_of
 
 PLAIN = ("method", "range", "model")
 NOT_OUTPUT = ("directory",)
@@ -61,6 +62,7 @@ class JobAlgorithm(SartoAlgorithm):
             "CRS, or with its own: CRS=EPSG:4326;POLYGON((…))"
         )
         self.addParameter(area)
+        self._add_land_use_layer()
         for kind in (MatchOptions, ModelOptions, RadiometryOptions):
             for parameter in parameters_of(kind, plain=PLAIN):
                 self.addParameter(parameter)
@@ -71,10 +73,19 @@ class JobAlgorithm(SartoAlgorithm):
         gsd.setFlags(gsd.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(gsd)
 
+    def _add_land_use_layer(self) -> None:
+        field = RegisterJob.__dataclass_fields__["land_use_layer"]
+        layer = QgsProcessingParameterRasterLayer("LAND_USE_LAYER", label_of(field.name), None, True)
+        layer.setHelp(field.metadata["help"] + only_with(field))
+        layer.setFlags(layer.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(layer)
+
     def prepareAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
         super().prepareAlgorithm(parameters, context, feedback)
+        if parameters.get("LAND_USE_LAYER") not in (None, ""):
+            self.read_layer("LAND_USE_LAYER", label_of("land_use_layer"), parameters, context)
         reference = self.parameterAsRasterLayer(parameters, "REFERENCE", context)
         geometry = self.parameterAsGeometry(parameters, "AREA", context)
         crs = self.parameterAsGeometryCrs(parameters, "AREA", context)
@@ -97,6 +108,7 @@ class JobAlgorithm(SartoAlgorithm):
             match=self.options_of(MatchOptions, parameters, context),
             model=self.options_of(ModelOptions, parameters, context),
             output=output,
+            land_use_layer=self._layers.get("LAND_USE_LAYER"),
         )
 
     def run_job(

@@ -7,7 +7,7 @@ import types
 
 import pytest
 from sarto.core.contract import EngineError, OptionError
-from sarto.core.matching import METHODS, TRAITS, Traits, create, text_readers, traits_of
+from sarto.core.matching import METHODS, TRAITS, Traits, create, methods_with, traits_of
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -24,10 +24,10 @@ def test_a_method_of_which_nothing_is_known_has_the_plainest_traits() -> None:
 
 def test_only_registered_methods_are_offered_as_readers_of_text(monkeypatch) -> None:
     monkeypatch.setitem(TRAITS, "poet", Traits("Poet", reads_text=True))
-    assert "poet" not in text_readers()
+    assert "poet" not in methods_with("reads_text")
     monkeypatch.setitem(METHODS, "poet", "poet:Poet")
-    assert "poet" in text_readers()
-    assert "structural" not in text_readers()
+    assert "poet" in methods_with("reads_text")
+    assert "structural" not in methods_with("reads_text")
 
 
 def test_an_unknown_name_is_refused() -> None:

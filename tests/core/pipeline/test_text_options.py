@@ -28,7 +28,7 @@ from sarto.core.pipeline import (
     FILES,
     Review,
     apply_edits,
-    check_scene,
+    check_hints,
     foresee,
     known_scenes,
     register,
@@ -67,12 +67,12 @@ def test_hints_there_and_back() -> None:
 @pytest.mark.parametrize("hint", ["harbor", "harbour,mars", "auto,harbour"])
 def test_an_unknown_scene_is_said_before_anything_is_read(hint: str, sample_scene, tmp_path) -> None:
     job = replace(job_of(sample_scene, tmp_path / "out", hint=hint), reference=LayerSource("/nowhere/a.tif"))
-    for act in (foresee, lambda job: register(job, None), lambda job: check_scene(job.match)):
+    for act in (foresee, lambda job: register(job, None), lambda job: check_hints(job.match)):
         with pytest.raises(OptionError, match="is not in the prompt library"):
             act(job)
     assert not (tmp_path / "out").exists()
     with pytest.raises(OptionError, match="Closest: harbour"):
-        check_scene(MatchOptions(scene="harbor"))
+        check_hints(MatchOptions(scene="harbor"))
 
 
 def test_a_broken_library_is_no_matter_where_no_scene_is_named(monkeypatch, tmp_path, sample_scene) -> None:
