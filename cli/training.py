@@ -36,7 +36,6 @@ def tar(args: argparse.Namespace, console: Console) -> int:
 
     from ..core.train.data import check_apart, read_data, read_held_out
     from ..core.train.device import pick
-    from ..core.train.log import FIGURES
     from ..core.train.tar_config import TarTraining, find_settings
 
     settings = TarTraining.read(find_settings(args.config))
@@ -58,7 +57,7 @@ def tar(args: argparse.Namespace, console: Console) -> int:
     workers = _workers(args.workers, device.type)
     console.log(_about(run, chips, held_out, workers))
     seconds = args.minutes * 60 if args.minutes else float("inf")
-    run.train(chips, held_out, seconds, _Lines(console, FIGURES), workers, reporter)
+    run.train(chips, held_out, seconds, _Lines(console, run.names), workers, reporter)
     console.close()
     _conclude(run, args.json)
     return 0
@@ -111,7 +110,7 @@ def _about(run: Run, chips: list[Chip], held_out: list[Chip], workers: int) -> s
     size = sum(parameter.numel() for parameter in run.network.parameters()) / 1e6
     return (
         f"{len(chips)} pairs to train with, {len(held_out)} held out; {size:.2f} million weights on "
-        f"{run.device.type}; batches by {made}; step {run.state.step} of {run.settings.steps}."
+        f"{run.device.type}; batches by {made}; step {run.state.step} of {run.steps}."
     )
 
 
@@ -130,7 +129,7 @@ class _Lines:
 
 
 def _conclude(run: Run, as_json: bool) -> None:
-    state, steps = run.state, run.settings.steps
+    state, steps = run.state, run.steps
     if as_json:
         facts = {"checkpoint": str(run.checkpoint), "step": state.step, "steps": steps}
         print(json.dumps({**facts, "seconds": round(state.facts.seconds, 1), "held_out": state.facts.figures}))

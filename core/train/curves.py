@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,7 @@ WIDTH, HEIGHT, FINER = 1500, 620, 2
 INK, FAINT, PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
 COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204))
 """Blue, vermilion, green, purple (BGR): told apart by colour-blind people too (Okabe and Ito)."""
-PANELS = (
-    ("Losses", ("coarse", "local", "text"), False),
-    ("Places found right, %", ("coarse right", "window right", "local right"), True),
-)
+LOSSES, SHARES = "Losses", "Places found right, %"
 SMOOTHED = 0.04
 """Share of the rows that a point of the strong line is the mean of."""
 
@@ -40,8 +38,11 @@ def draw_curves(folder: Path, target: Path | None = None) -> Path:
 def _picture(found: dict[str, Curve], title: str) -> Pixels:
     """(HEIGHT, WIDTH, 3) uint8, BGR."""
     image = np.full((HEIGHT * FINER, WIDTH * FINER, 3), 255, np.uint8)
-    width = WIDTH // len(PANELS)
-    for k, (name, figures, is_share) in enumerate(PANELS):
+    names = list(found[TRAINED].figures)
+    shares = [name for name in names if name.endswith("right")]
+    panels = ((LOSSES, [name for name in names if name not in shares], False), (SHARES, shares, True))
+    width = WIDTH // len(panels)
+    for k, (name, figures, is_share) in enumerate(panels):
         frame = _Frame(image, (k * width + 70, 80), (width - 190, HEIGHT - 150))
         _draw_panel(frame, found, figures, is_share)
         frame.text(name, (frame.origin[0], 58), 0.62, INK)
@@ -84,7 +85,7 @@ class _Frame:
         return float(cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0])
 
 
-def _draw_panel(frame: _Frame, found: dict[str, Curve], names: tuple[str, ...], is_share: bool) -> None:
+def _draw_panel(frame: _Frame, found: dict[str, Curve], names: Sequence[str], is_share: bool) -> None:
     factor = 100.0 if is_share else 1.0
     shown = [curve.figures[name] * factor for curve in found.values() for name in names]
     finite = np.concatenate(shown)[np.isfinite(np.concatenate(shown))]

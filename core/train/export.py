@@ -15,8 +15,9 @@ import torch
 from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.files import write_whole
 from ..matching.passes.calibration import Calibration
+from ..matching.passes.weight_files import CARD_SUFFIX, fill, grouped, read_card
 from ..matching.tar.network import TarNetwork
-from ..matching.tar.weights import CARD_SUFFIX, fill, grouped, read_card, read_weights, save_weights
+from ..matching.tar.weights import read_weights, save_weights
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
 from .tar_config import TarTraining
@@ -130,7 +131,7 @@ def put_calibration(weights: Path, calibration: Calibration, record: dict[str, A
     """
     file = read_weights(weights)
     network = TarNetwork(file.config)
-    fill(network, file, weights)
+    fill(network, file.tensors, weights)
     card = read_card(weights)
     _discard_card(weights)
     digest = save_weights(weights, network.state_dict(), file.config, file.bank, calibration)

@@ -14,19 +14,19 @@ import numpy as np
 
 from ..contract import Floats, InputError
 
-FIGURES = ("coarse", "coarse right", "window right", "local", "local right", "text")
-"""Columns of a row: losses and shares of places found right, 0…1; see `coarse_losses` and `local_loss`. What took
-no part has no number (nan)."""
-COLUMNS = ("step", "kind", *FIGURES, "seconds")
 TRAINED, HELD_OUT = "train", "held out"
 """Kinds of rows: means over training steps since the last row, and checks on pairs that are held out."""
 
 
 class Log:
-    """Appends rows to `log.csv` in a folder. Use as a context manager."""
+    """Appends rows to `log.csv` in a folder. Use as a context manager.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    names: columns of figures: losses, and shares 0…1 whose names end in "right". What took no part in a step has
+    no number (nan).
+    """
+
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        self._folder, self._names = folder, names
         self._board: Any = None
 
     def __enter__(self) -> Log:
@@ -35,7 +35,7 @@ class Log:
         content = path.read_bytes() if path.exists() else b""
         with path.open("ab") as file:
             if not content:
-                file.write((",".join(COLUMNS) + "\r\n").encode())
+                file.write((",".join(("step", "kind", *self._names, "seconds")) + "\r\n").encode())
             elif not content.endswith(b"\n"):
                 file.write(b"\r\n")  # the last row was cut off
         with contextlib.suppress(ImportError):
@@ -50,11 +50,11 @@ class Log:
 
     def add(self, step: int, kind: str, figures: Mapping[str, float], seconds: float = 0.0) -> None:
         """One row. seconds: per step."""
-        values = [round(figures[name], 5) for name in FIGURES]
+        values = [round(figures[name], 5) for name in self._names]
         with (self._folder / "log.csv").open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([step, kind, *values, round(seconds, 4)])
         if self._board is not None:
-            for name in FIGURES:
+            for name in self._names:
                 if not math.isnan(figures[name]):
                     self._board.add_scalar(f"{name}/{kind}".replace(" ", "_"), figures[name], step)
 
@@ -80,9 +80,10 @@ def read_log(folder: Path) -> dict[str, Curve]:
         raise InputError(
             f"The log {path} cannot be read: {error}.", "Name the folder of a training run."
         ) from error
+    names = tuple(rows[0][2:-1]) if rows and rows[0][:2] == ["step", "kind"] else ()
     found: dict[str, list[list[float]]] = {}
     for row in rows:
-        if len(row) != len(COLUMNS) or row[1] not in (TRAINED, HELD_OUT):
+        if len(row) != len(names) + 3 or row[1] not in (TRAINED, HELD_OUT):
             continue
         try:
             values = [float(row[0]), *(float(v) for v in row[2:])]
@@ -92,9 +93,9 @@ def read_log(folder: Path) -> dict[str, Curve]:
         while kept and kept[-1][0] >= values[0]:
             kept.pop()
         kept.append(values)
-    return {kind: _curve(np.array(values)) for kind, values in found.items()}
+    return {kind: _curve(np.array(values), names) for kind, values in found.items()}
 
 
-def _curve(table: Floats) -> Curve:
-    figures = {name: table[:, k] for k, name in enumerate(FIGURES, start=1)}
+def _curve(table: Floats, names: tuple[str, ...]) -> Curve:
+    figures = {name: table[:, k] for k, name in enumerate(names, start=1)}
     return Curve(table[:, 0], figures, table[:, -1])

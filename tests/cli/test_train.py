@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 from sarto.cli import main
-from sarto.core.matching.tar.weights import read_card, read_weights
+from sarto.core.matching.passes.weight_files import read_card
+from sarto.core.matching.tar.weights import read_weights
 from sarto.core.matching.text.bank import TextBank, save_bank
 from sarto.core.train.checkpoint import read
 

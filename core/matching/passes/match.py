@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -44,6 +44,8 @@ CHANCE = SCORE_WEIGHT * math.log(SCORE_FLOOR)
 
 Seen = Union[Glance, Outcome]
 """A hypothesis that the second pass has looked at."""
+LastLook = Callable[[Outcome, Reporter], Outcome]
+"""From the outcome of the second pass to the tie points that are handed over."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +75,30 @@ class Examined:
     ties: dict[str, Floats]
 
 
-def examine(task: MatchTask, model: Model, parts: Parts, reporter: Reporter) -> Examined:
-    """Match a pair with a method's network, and say what the result is judged by. Raises NoMatchError."""
+def examine(
+    task: MatchTask, model: Model, parts: Parts, reporter: Reporter, last: LastLook | None = None
+) -> Examined:
+    """Match a pair with a method's network, and say what the result is judged by.
+
+    last: the method's own way to tie points, once the pose is found. Raises NoMatchError, Cancelled.
+    """
     limits = parts.limits or model.calibration.limits
     hypotheses = find_poses(task, model, reporter, parts.rescue, limits.score)
     if max(task.reference.shape) > TILE:
-        return _match_large(task, model, parts, hypotheses, reporter)
+        return _match_large(task, model, parts, hypotheses, reporter, last)
     best = hypotheses[0].score
     tried = [h for h in hypotheses[:MOST_TRIED] if best < limits.score or h.score >= LIKELY * best]
     if not parts.second:
         outcomes = sorted((single_pass(task, model, h, reporter) for h in tried), key=_rank)
-        return _conclude(task, model, outcomes[0], outcomes, reporter)
+        return _conclude(task, model, outcomes[0], outcomes)
     seen = glance(task, model, tried[:1], reporter)
     rest = [h for h in tried[1:] if seen[0].gain < limits.gain or h.score >= RIVAL * best]
     if rest:
         seen = sorted(seen + glance(task, model, rest, reporter), key=_rank)
     outcomes = sorted(second_pass(task, model, seen[:CLOSER], reporter), key=_rank)
     compared: list[Seen] = [*outcomes, *seen[CLOSER:]]
-    return _conclude(task, model, finish(task, model, outcomes[0], reporter), compared, reporter)
+    outcome = finish(task, model, outcomes[0], reporter)
+    return _conclude(task, model, outcome if last is None else last(outcome, reporter), compared)
 
 
 def _rank(seen: Seen) -> float:
@@ -104,7 +112,12 @@ def support(gain: float, hypothesis: Hypothesis) -> float:
 
 
 def _match_large(
-    task: MatchTask, model: Model, parts: Parts, hypotheses: list[Hypothesis], reporter: Reporter
+    task: MatchTask,
+    model: Model,
+    parts: Parts,
+    hypotheses: list[Hypothesis],
+    reporter: Reporter,
+    last: LastLook | None,
 ) -> Examined:
     """Only the pose that looks best at first sight goes through the second pass: it takes long.
 
@@ -115,15 +128,14 @@ def _match_large(
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
     seen = sorted((one for h in tried for one in glance(task, model, [h], reporter)), key=_rank)
     if parts.second:
-        (outcome,) = second_pass(task, model, seen[:1], reporter)
+        (outcome,) = second_pass(task, model, seen[:1], reporter, guides=last is not None)
+        outcome = outcome if last is None else last(outcome, reporter)
     else:
         outcome = single_pass(task, model, seen[0].hypothesis, reporter)
-    return _conclude(task, model, outcome, seen, reporter)
+    return _conclude(task, model, outcome, seen)
 
 
-def _conclude(
-    task: MatchTask, model: Model, best: Outcome, compared: Sequence[Seen], reporter: Reporter
-) -> Examined:
+def _conclude(task: MatchTask, model: Model, best: Outcome, compared: Sequence[Seen]) -> Examined:
     """compared: all that was looked at, best first; of `best`, what was seen before its last look."""
     ties, agreed, pose = best.ties, best.agreed, best.pose
     if agreed.sum() >= MIN_POINTS:

@@ -85,13 +85,18 @@ def glance(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter
     return [Glance(h, *_improved(task, h.pose, ties, plan)) for h, ties in zip(hypotheses, found)]
 
 
-def second_pass(task: MatchTask, model: Model, glances: list[Glance], reporter: Reporter) -> list[Outcome]:
-    """All levels after the first, and tie points on the last."""
+def second_pass(
+    task: MatchTask, model: Model, glances: list[Glance], reporter: Reporter, guides: bool = False
+) -> list[Outcome]:
+    """All levels after the first, and tie points on the last.
+
+    guides: another look follows, so that few tie points will do.
+    """
     large = max(task.reference.shape) > TILE  # else `finish` follows
     factors = level_factors(max(task.reference.shape))[1:] or [1.0]
     poses = [seen.pose for seen in glances]
     for number, factor in enumerate(factors):
-        last = number == len(factors) - 1
+        last = number == len(factors) - 1 and not guides
         plan = CLOSE.plan(factor, large and last)
         found = _level(task, model, poses, plan, last, reporter)
         improved = [_improved(task, pose, ties, plan, large) for pose, ties in zip(poses, found)]
@@ -122,6 +127,11 @@ def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) 
     (found,) = _level(task, model, [outcome.pose], plan, True, reporter)
     pose, _ = _improved(task, outcome.pose, found, plan)
     return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
+
+
+def conclude(task: MatchTask, outcome: Outcome, found: Ties, plan: Plan) -> Outcome:
+    """An outcome with other tie points on its pose: what a method's own last look has found."""
+    return _outcome(task, outcome.hypothesis, outcome.pose, found.select(found.valid), outcome.gain, plan)
 
 
 def _improved(

@@ -91,14 +91,15 @@ def match_tiles(
     views = [TileView(lattice, pose) for pose in poses for lattice in lattices]
     parts = []
     for chosen, maps, mask in fine_views(model, reference, moving, views, size, plan.edges, reporter):
-        parts.append(_match(model, maps, mask, views[chosen], plan))
+        parts.append(match_maps(model, maps, mask, views[chosen], plan))
         reporter.progress("Matching tie points", chosen.stop / len(views))
     found = Ties.join(parts)
     each = len(found) // len(poses)
     return [found.select(np.arange(k * each, (k + 1) * each)) for k in range(len(poses))]
 
 
-def _match(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:
+def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:
+    """Match the fine features of tiles (see `PairNetwork.fine`) at every `STRIDE`-th cell, tile after tile."""
     optical, sar = maps.chunk(2)
     optical_mask, sar_mask = mask.chunk(2)
     sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)

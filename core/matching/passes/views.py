@@ -66,7 +66,7 @@ def encode_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
-    for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
+    for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
         with _arithmetic(model):
             encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
         yield chosen, encoded
@@ -82,13 +82,13 @@ def fine_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
-    for chosen, optical, sar in _cut(model, reference, moving, views, size, reporter):
+    for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
         with _arithmetic(model):
             maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
 
-def _cut(
+def cut_views(
     model: Model,
     reference: Pixels,
     moving: Pixels,

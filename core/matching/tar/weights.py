@@ -17,6 +17,7 @@ from ...contract import EngineError
 from ..files import write_whole
 from ..passes.calibration import Calibration
 from ..passes.views import Model, TileView
+from ..passes.weight_files import WAY_OUT, fill, verify
 from ..text.bank import TextBank, check_tied
 from .config import TarConfig
 from .network import TarNetwork
@@ -24,11 +25,7 @@ from .tafe import TextFeatures
 
 FORMAT, VERSION = "sarto-tar", "4"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "tar.safetensors"
-CARD_SUFFIX = ".json"
-"""The results card beside a file of weights has its name with this ending; it holds the checksum, in groups of
-eight digits (`grouped`): scanners for secrets take long numbers for passwords."""
 SHUFFLE_SEED = 0
-_WAY_OUT = "Install Sarto anew, or name another file of weights."
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def load_model(
     try:
         changed = target.stat().st_mtime_ns
     except OSError as error:
-        raise EngineError(f"The weights '{target}' are missing.", _WAY_OUT) from error
+        raise EngineError(f"The weights '{target}' are missing.", WAY_OUT) from error
     network, bank, calibration = _load(target, changed, str(device))
     if bank is None or text == "none":
         return TarModel(network, device, calibration)
@@ -113,29 +110,16 @@ def _load(path: Path, changed: int, device: str) -> tuple[TarNetwork, TextBank |
     file = read_weights(path)
     network = TarNetwork(file.config)
     if file.bank is not None and network.text is None:
-        raise EngineError(f"'{path}' holds a text bank, but its network reads no text.", _WAY_OUT)
-    fill(network, file, path)
+        raise EngineError(f"'{path}' holds a text bank, but its network reads no text.", WAY_OUT)
+    fill(network, file.tensors, path)
     network.requires_grad_(False).eval()
     network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network, file.bank, file.calibration
 
 
-def fill(network: TarNetwork, file: WeightsFile, path: Path) -> None:
-    """Put a file's tensors into a network. Raises EngineError where they do not fit."""
-    tensors = file.tensors
-    wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
-    wrong = [k for k, shape in wanted.items() if k not in tensors or tensors[k].shape != shape]
-    if wrong or len(tensors) != len(wanted):
-        what = wrong[0] if wrong else "too many tensors"
-        raise EngineError(f"'{path}' does not fit its network: {what}.", _WAY_OUT)
-    if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
-        raise EngineError(f"'{path}' holds weights that are not numbers.", _WAY_OUT)
-    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
-
-
 def read_weights(path: Path) -> WeightsFile:
     """Read and check a file. Raises EngineError where it is missing, damaged or of another kind."""
-    _verify(path)
+    verify(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -148,45 +132,13 @@ def read_weights(path: Path) -> WeightsFile:
         config = TarConfig.from_json(json.loads(metadata["config"]))
         calibration = Calibration.from_json(json.loads(metadata.get("calibration", "{}")))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
+        raise EngineError(f"The weights '{path}' cannot be read: {error}.", WAY_OUT) from error
     bank = None
     if "text_digest" in metadata:
         bank = TextBank.from_tensors(tensors, metadata, f"'{path}'")
         check_tied(bank, metadata["text_digest"], f"The weights '{path}'")
     own = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
     return WeightsFile(own, bank, config, calibration)
-
-
-def _verify(path: Path) -> None:
-    """Hold a file against the checksum on its card, where it has one. Raises EngineError."""
-    card = read_card(path)
-    if not card:
-        return
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise EngineError(f"The weights '{path}' cannot be read: {error}.", _WAY_OUT) from error
-    if found != str(card.get("sha256")).replace(" ", ""):
-        raise EngineError(
-            f"The weights '{path}' are damaged: their checksum is not the one on their card.", _WAY_OUT
-        )
-
-
-def grouped(digest: str) -> str:
-    """A checksum as it stands on a card."""
-    return " ".join(digest[i : i + 8] for i in range(0, len(digest), 8))
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """The results card of a file of weights; {} where there is none. Raises EngineError for a broken one."""
-    card = path.with_suffix(CARD_SUFFIX)
-    if not card.is_file():
-        return {}
-    try:
-        content = json.loads(card.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The card '{card}' cannot be read: {error}.", _WAY_OUT) from error
-    return dict(content)
 
 
 def with_text_dimension(config: TarConfig, bank: TextBank) -> TarConfig:

@@ -20,7 +20,7 @@ from sarto.core.matching.text.bank import TextBank
 from sarto.core.train.checkpoint import read
 from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import TarTraining
-from sarto.core.train.tar_step import Learner
+from sarto.core.train.tar_step import TarLearner
 
 from .conftest import NETWORK, TINY
 
@@ -204,5 +204,5 @@ def test_a_killed_process_leaves_a_whole_checkpoint(make_run) -> None:
 
 
 def test_the_network_is_as_the_settings_say() -> None:
-    learner = Learner(TINY, torch.device("cpu"), None)
+    learner = TarLearner(TINY, torch.device("cpu"), None)
     assert learner.network.config == NETWORK

@@ -17,7 +17,7 @@ from sarto.core.train.coarse_losses import (
     text_loss,
     within,
 )
-from sarto.core.train.tar_step import Learner
+from sarto.core.train.tar_step import TarLearner
 from sarto.core.train.window_losses import joint_loss
 
 from .conftest import TINY
@@ -31,17 +31,17 @@ def batch(chips, bank) -> CoarseBatch:
 
 
 @pytest.fixture
-def learner(bank) -> Learner:
-    return Learner(TINY, torch.device("cpu"), bank)
+def learner(bank) -> TarLearner:
+    return TarLearner(TINY, torch.device("cpu"), bank)
 
 
-def _encoded(learner: Learner, batch: CoarseBatch):
+def _encoded(learner: TarLearner, batch: CoarseBatch):
     network: TarNetwork = learner.network.eval()
     layers = (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
     return network, network.encode(*layers, learner.text)
 
 
-def _losses(learner: Learner, batch: CoarseBatch) -> list[float]:
+def _losses(learner: TarLearner, batch: CoarseBatch) -> list[float]:
     """Coarse loss, share found, text loss, loss of windows."""
     with torch.no_grad():
         network, encoded = _encoded(learner, batch)
@@ -50,20 +50,20 @@ def _losses(learner: Learner, batch: CoarseBatch) -> list[float]:
         return [*(float(v) for v in coarse), float(text_loss(encoded.text, batch)), float(wide.value)]
 
 
-def test_the_order_of_the_pairs_does_not_matter(learner: Learner, batch: CoarseBatch) -> None:
+def test_the_order_of_the_pairs_does_not_matter(learner: TarLearner, batch: CoarseBatch) -> None:
     order = torch.tensor([2, 0, 3, 1])
     shuffled = batch.changed(lambda tensor: tensor[order])
     straight, mixed = _losses(learner, batch)[:3], _losses(learner, shuffled)[:3]
     assert mixed == pytest.approx(straight, rel=1e-4)  # windows are drawn in the order of the pairs
 
 
-def test_unknown_truth_costs_nothing(learner: Learner, batch: CoarseBatch) -> None:
+def test_unknown_truth_costs_nothing(learner: TarLearner, batch: CoarseBatch) -> None:
     unknown = {k: torch.full_like(getattr(batch, k), float("nan")) for k in ("forward", "backward")}
     found = _losses(learner, replace(batch, **unknown))
     assert [found[k] for k in (0, 1, 3)] == [0, 0, 0]
 
 
-def test_pairs_that_are_not_believed_cost_less(learner: Learner, batch: CoarseBatch) -> None:
+def test_pairs_that_are_not_believed_cost_less(learner: TarLearner, batch: CoarseBatch) -> None:
     loose = replace(batch, weight=torch.tensor([1.0, 0.25, 1.0, 1.0]))
     assert _losses(learner, loose)[0] != pytest.approx(_losses(learner, batch)[0], rel=1e-5)
     without = replace(batch, weight=torch.tensor([1.0, 0.0, 1.0, 1.0]))
@@ -72,13 +72,13 @@ def test_pairs_that_are_not_believed_cost_less(learner: Learner, batch: CoarseBa
     assert _losses(learner, moved)[0] == pytest.approx(_losses(learner, without)[0])
 
 
-def test_invalid_places_cost_nothing(learner: Learner, batch: CoarseBatch) -> None:
+def test_invalid_places_cost_nothing(learner: TarLearner, batch: CoarseBatch) -> None:
     none = replace(batch, sar_valid=torch.zeros_like(batch.sar_valid))
     found = _losses(learner, none)
     assert [found[k] for k in (0, 1, 3)] == [0, 0, 0]
 
 
-def test_text_attention_on_what_is_shown_costs_nothing(learner: Learner, batch: CoarseBatch) -> None:
+def test_text_attention_on_what_is_shown_costs_nothing(learner: TarLearner, batch: CoarseBatch) -> None:
     with torch.no_grad():
         _, encoded = _encoded(learner, batch)
     scenes, covers = torch.zeros(8, 3), torch.zeros(8, 2, 4, 4)
@@ -132,7 +132,7 @@ def test_within_reach() -> None:
     assert allowed[0].nonzero().ravel().tolist() == [0, 1, 4, 5]
 
 
-def test_the_untrained_network_finds_little(learner: Learner, chips, bank) -> None:
+def test_the_untrained_network_finds_little(learner: TarLearner, chips, bank) -> None:
     """Both images show the same, so that even features at random find some; 9 of 49 places in reach count."""
     shares = [
         _losses(learner, coarse_batch(chips, bank, Size(16, 64), np.random.default_rng(seed)))[1]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from sarto.core.contract import EngineError, InputError, OptionError, OutputError
 from sarto.core.matching.passes.calibration import Calibration
-from sarto.core.matching.tar.weights import load_model, read_bank, read_card, read_weights
+from sarto.core.matching.passes.weight_files import read_card
+from sarto.core.matching.tar.weights import load_model, read_bank, read_weights
 from sarto.core.train.export import export, put_calibration
 from sarto.core.train.tar import Run
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from sarto.core.contract import Cancelled, EngineError, InputError, OptionError, Reporter
-from sarto.core.train import tar, tar_step
+from sarto.core.train import learner as learning
+from sarto.core.train import run as running
 from sarto.core.train.batches import Pairs
 from sarto.core.train.checkpoint import read
 from sarto.core.train.device import arithmetic, pick
 from sarto.core.train.log import HELD_OUT, TRAINED, read_log
 from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import check
-from sarto.core.train.tar_step import mean_figures
 
 from .conftest import NETWORK, ONLY_COARSE, ONLY_LOCAL, TINY
 
@@ -144,7 +144,7 @@ def test_a_step_that_is_no_number_is_left_out(make_run, chips, part: str) -> Non
 
 
 def test_a_run_that_only_finds_no_numbers_fails(make_run, chips, monkeypatch) -> None:
-    monkeypatch.setattr(tar_step, "MOST_LOST", 3)
+    monkeypatch.setattr(learning, "MOST_LOST", 3)
     run = make_run()
     run.save()
     poisoned = [replace(chip, weight=float("nan")) for chip in chips]
@@ -175,8 +175,8 @@ def test_checks_use_the_averages_and_change_nothing(make_run, chips) -> None:
 
 
 def test_what_a_run_leaves_behind(make_run, chips, monkeypatch) -> None:
-    monkeypatch.setattr(tar, "LOG_EVERY", 10)
-    monkeypatch.setattr(tar, "CHECK_EVERY", 20)
+    monkeypatch.setattr(running, "LOG_EVERY", 10)
+    monkeypatch.setattr(running, "CHECK_EVERY", 20)
     lines: list[str] = []
     run = make_run(steps=45)
     run.train(chips, chips, 600, lines.append)
@@ -195,7 +195,7 @@ def test_a_run_saves_now_and_then(make_run, chips, monkeypatch) -> None:
     monkeypatch.setattr(Run, "save", lambda self: saved.append(self.state.step))
     make_run(save_every=15).train(chips, [], 600, _quiet)
     assert saved == [15, 30, 40]
-    monkeypatch.setattr(tar, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(running, "SAVE_SECONDS", 0.0)
     saved.clear()
     make_run("slow", steps=3).train(chips, [], 600, _quiet)
     assert saved[:3] == [1, 2, 3]
@@ -241,7 +241,7 @@ def test_steps_without_text_do_not_count_in_its_mean(make_run, chips) -> None:
     assert 0 < sum(taken) < 10
     losses = [float(row[5]) for row in rows]
     assert [np.isfinite(loss) for loss in losses] == taken
-    mean = mean_figures(rows)
+    mean = run.mean(rows)
     assert mean["text"] == pytest.approx(np.mean([loss for loss, told in zip(losses, taken) if told]))
     assert mean["text"] > 0.5
     assert np.isnan(mean["local"])

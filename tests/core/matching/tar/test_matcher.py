@@ -23,10 +23,11 @@ from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
 from sarto.core.matching.passes.match import CHANCE, support
 from sarto.core.matching.passes.pose import Hypothesis
+from sarto.core.matching.passes.weight_files import read_card
 from sarto.core.matching.prompts import load_library
 from sarto.core.matching.tar import TarMatcher
 from sarto.core.matching.tar.matcher import Parts
-from sarto.core.matching.tar.weights import SHIPPED, read_bank, read_card
+from sarto.core.matching.tar.weights import SHIPPED, read_bank
 
 from ..conftest import Pair, make_pair
 

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from sarto.core.contract import EngineError, OptionError, OutputError
 from sarto.core.matching.passes.calibration import Calibration, Limits
+from sarto.core.matching.passes.weight_files import CARD_SUFFIX, grouped
 from sarto.core.matching.tar.network import TarNetwork
-from sarto.core.matching.tar.weights import CARD_SUFFIX, grouped, load_model, read_bank, read_weights, save_weights
+from sarto.core.matching.tar.weights import load_model, read_bank, read_weights, save_weights
 from sarto.core.matching.text.bank import TextBank
 
 from .conftest import SMALL

@@ -1,0 +1,49 @@
+"""The method `promptmid`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ...contract import SILENT, MatchResult, Reporter
+from ..device import with_fallback
+from ..passes import match
+from ..passes.match import Examined
+from ..protocol import MatchTask
+from .keypoint_pass import keypoint_pass
+from .model import open_model
+
+
+@dataclass(frozen=True)
+class Parts(match.Parts):
+    """keypoints: one of `keypoints.KINDS`. prompt: land-use classes for all tiles; None = by the sources."""
+
+    keypoints: str = "pc-fast"
+    prompt: tuple[str, ...] | None = None
+
+
+class PromptMidMatcher:
+    """Matches keypoints by descriptors from a diffusion model and a vision backbone, guided by land use."""
+
+    name = "promptmid"
+    title = "Keypoints with land-use prompts (PromptMID)"
+    description = "Sarto's own compact network: for scenes whose land use is known."
+
+    def __init__(self, weights: Path | None = None, parts: Parts | None = None) -> None:
+        self._weights, self._parts = weights, parts or Parts()
+
+    def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
+        """See `Matcher.match`. Raises EngineError where the weights are missing or damaged."""
+        return self.examine(task, reporter).result
+
+    def examine(self, task: MatchTask, reporter: Reporter = SILENT) -> Examined:
+        """As `match`, with the figures that the calibration weighs."""
+
+        def work(device: torch.device) -> Examined:
+            model = open_model(task, self._weights, device, self._parts.keypoints, self._parts.prompt)
+            return match.examine(task, model, self._parts, reporter, partial(keypoint_pass, task, model))
+
+        return with_fallback(work, task.options.device, reporter)

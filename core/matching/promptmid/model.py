@@ -1,0 +1,56 @@
+"""A network of PromptMID at work on one pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...contract import Floats
+from .. import imaging
+from ..passes.views import Model, TileView
+from ..protocol import MatchTask
+from .diffusion import Prompt
+from .network import CompactNetwork
+from .prompting import Prompting
+from .weights import load
+
+
+@dataclass(frozen=True)
+class PromptModel(Model):
+    """A network, the prompts of the pair at hand, and the kind of keypoints that it matches."""
+
+    network: CompactNetwork
+    prompting: Prompting = field(kw_only=True)
+    keypoints: str = "pc-fast"
+
+    def words_for(self, views: list[TileView], size: tuple[int, int]) -> Prompt:
+        """See `Prompting`. Tiles of one place share their prompt."""
+        return self.prompting(views, size)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {"keypoints": self.keypoints, **self.prompting.record}
+
+
+def open_model(
+    task: MatchTask,
+    weights: Path | None,
+    device: torch.device,
+    keypoints: str = "pc-fast",
+    forced: tuple[str, ...] | None = None,
+) -> PromptModel:
+    """The model for a pair. forced: see `Prompting`. Raises EngineError for unusable weights, OptionError."""
+    network, prompts, calibration = load(weights, device)
+
+    def classify(view: TileView, size: tuple[int, int]) -> Floats:
+        values, valid = imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device)
+        return np.asarray(network.classify(values, valid)[0].double().cpu().numpy())
+
+    tokens = prompts.tokens.to(device)[None]
+    return PromptModel(
+        network, device, calibration, prompting=Prompting.of(task, tokens, classify, forced), keypoints=keypoints
+    )
