@@ -23,8 +23,6 @@ class Command(NamedTuple):
 
 def _add_tar(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--data", required=True, metavar="DATA", help="Manifest (CSV) or pack of the pairs to train with.")
-    add("--out", required=True, metavar="FOLDER", help="Folder of the run.")
     add(
         "--config",
         default="tar",
@@ -32,6 +30,21 @@ def _add_tar(parser: argparse.ArgumentParser) -> None:
         help="Settings (JSON), or tar, tar-small, tar-no-text, tar-local, tar-gpu.",
     )
     add("--bank", metavar="BANK", help="Text bank, for a network that reads text.")
+    _add_run(add)
+
+
+def _add_promptmid(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("training").add_argument
+    add("--stage", required=True, type=int, choices=(1, 2), help="1: the diffusion model; 2: the descriptors.")
+    add("--config", metavar="FILE", help="Settings (JSON; default: promptmid-1 or promptmid-2).")
+    add("--backbone", metavar="FILE", help="EfficientNet-Lite0's weights (default: the installed package's).")
+    _add_run(add)
+
+
+def _add_run(add: Callable[..., argparse.Action]) -> None:
+    """What all training has."""
+    add("--data", required=True, metavar="DATA", help="Manifest (CSV) or pack of the pairs to train with.")
+    add("--out", required=True, metavar="FOLDER", help="Folder of the run.")
     add("--held-out", metavar="DATA", help="Manifest or pack of pairs to check on, of other places.")
     add("--alignment", metavar="CSV", help=_ALIGNMENT)
     add("--resume", action="store_true", help="Go on with the folder's run, if it has one.")
@@ -99,6 +112,7 @@ def _add_align(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("tar", "train a network of the method tar", training.tar, _add_tar),
+    Command("promptmid", "train the network of the method promptmid", training.promptmid, _add_promptmid),
     Command("pack", "training data as one file, for another machine", training.pack, _add_pack),
     Command("align", "measure how well training pairs are aligned", training.align, _add_align),
     Command("plot", "draw the learning curves of a run", training.plot, _add_plot),

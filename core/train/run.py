@@ -89,6 +89,17 @@ class TrainingRun:
         """The run's file."""
         return self.folder / "checkpoint.pt"
 
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint. Raises InputError where it does not fit."""
+        raise NotImplementedError
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of another run: a file of weights, or a checkpoint's averages.
+
+        Raises InputError or EngineError where they do not fit.
+        """
+        raise NotImplementedError
+
     def _recipe(self, chips: list[Chip]) -> Recipe:
         """What batches to learn from are made of."""
         raise NotImplementedError

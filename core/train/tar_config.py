@@ -5,8 +5,6 @@ The paper prints no schedule; these are our own, found on two CPU cores.
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Union
@@ -15,12 +13,10 @@ from ..contract import InputError, OptionError, from_dict
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.tar.config import TarConfig
+from .settings import PRECISIONS, Course, check_limits, read_settings, wrong
 
-FOLDER = Path(__file__).with_name("configs")
-"""Settings that come with Sarto: tar (the shipped network), tar-small, tar-no-text, tar-gpu, tar-local."""
 LOCAL_CELL = FINE_CELL * LOCAL_STRIDE
 """Pixels between the places of local windows."""
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 10_000_000),
@@ -55,7 +51,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class TarTraining:
+class TarTraining(Course):
     """Settings of `sarto train tar`.
 
     network: its size. steps: length of the run.
@@ -95,17 +91,13 @@ class TarTraining:
     @staticmethod
     def read(path: Path) -> TarTraining:
         """Read a JSON file of settings; what it leaves out keeps its default. Raises InputError, OptionError."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"The settings {path} cannot be read: {error}.", "Give a JSON file.") from error
-        return TarTraining.from_json(values, f"The settings {path.name}")
+        return TarTraining.from_json(read_settings(path), f"The settings {path.name}")
 
     @staticmethod
     def from_json(values: Any, what: str = "The settings") -> TarTraining:
         """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
         if isinstance(values, dict) and not isinstance(values.get("network", {}), dict):
-            raise _wrong(what, "network", values["network"], "Give its fields.")
+            raise wrong(what, "network", values["network"], "Give its fields.")
         try:
             settings: TarTraining = from_dict(TarTraining, values)
         except InputError as error:
@@ -115,7 +107,7 @@ class TarTraining:
         given = values.get("network", {})
         for name in ("widths", "blocks", "local", "window"):
             if name in given and len(given[name]) != len(getattr(settings.network, name)):
-                raise _wrong(what, f"network.{name}", given[name], "It has too few or too many numbers.")
+                raise wrong(what, f"network.{name}", given[name], "It has too few or too many numbers.")
         check(settings, what)
         return settings
 
@@ -133,33 +125,12 @@ class TarTraining:
         """Whether the local features are trained."""
         return self.local_weight > 0
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate: a short warm-up, constant, then linear to zero."""
-        end = self.steps * self.cooldown
-        rising = (step + 1) / max(self.warmup, 1)
-        return self.rate * min(1.0, rising, max(0.0, (self.steps - step) / max(end, 1.0)))
-
-
-def find_settings(name: str) -> Path:
-    """The file of that path, or else the settings of that name that come with Sarto. Raises OptionError."""
-    shipped = FOLDER / f"{name}.json"
-    if Path(name).is_file() or not shipped.is_file():
-        if not Path(name).is_file():
-            known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.json")))
-            raise OptionError(f"There are no settings '{name}'.", f"Give a JSON file, or one of: {known}.")
-        return Path(name)
-    return shipped
-
 
 def check(settings: TarTraining, what: str = "The settings") -> None:
     """Raise OptionError that names the first field whose value makes no sense, and what does."""
     named = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "network"}
     named |= {f"network.{f.name}": getattr(settings.network, f.name) for f in fields(settings.network)}
-    for name, (low, high) in LIMITS.items():
-        value = named[name]
-        for number in value if isinstance(value, tuple) else (value,):
-            if not (math.isfinite(number) and low <= number <= high):
-                raise _wrong(what, name, value, f"Use {low:g} to {high:g}.")
+    check_limits(named, LIMITS, what)
     network = settings.network
     rules: tuple[tuple[str, Union[bool, int], str], ...] = (
         ("network.widths", len(network.widths) == 3, "Give three numbers."),
@@ -179,8 +150,4 @@ def check(settings: TarTraining, what: str = "The settings") -> None:
     )
     for name, fits, way_out in rules:
         if not fits:
-            raise _wrong(what, name, named[name], way_out)
-
-
-def _wrong(what: str, name: str, value: object, way_out: str) -> OptionError:
-    return OptionError(f"{what} have {value!r} for '{name}'.", way_out)
+            raise wrong(what, name, named[name], way_out)

@@ -12,24 +12,25 @@ class CompactConfig:
 
     widths: channels of the diffusion model at 1/2, 1/4, 1/8 and 1/16. heads: of its attention.
     time: length of its time embedding. text_dim: length of a prompt's features.
-    steps: of the noise schedule. noise_step: the step at which features are taken from the decoder, 1 = the last
-    but none, pure noise.
+    noise: time at which features are taken from the decoder, 1 = pure noise.
     fine: channels of the learnable optical branch at 1/2 and 1/4.
     scales: which scales are aggregated, of 2, 4, 8, 16. aggregate: channels of MSAA; descriptor: length of a
     descriptor; low: channels of the low-level features that place tie points.
+    encoder, prompts: name of the text encoder and digest of the texts (`LandUseTexts.digest`) of its prompts.
     """
 
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     heads: int = 4
     time: int = 128
     text_dim: int = 384
-    steps: int = 1000
-    noise_step: float = 1.0
+    noise: float = 1.0
     fine: tuple[int, int] = (24, 48)
     scales: tuple[int, ...] = (4, 8, 16)
     aggregate: int = 64
     descriptor: int = 64
     low: int = 16
+    encoder: str = ""
+    prompts: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -184,7 +184,7 @@ class DiffusionBranch(nn.Module):
         """One look at the SAR image from noise that is always the same: what the decoder knows of it."""
         count, _, rows, columns = sar.shape
         noise = schedule.fixed_noise((1, FOLD**2, rows // FOLD, columns // FOLD), sar.device)
-        time = torch.full((count,), self.config.noise_step, device=sar.device)
+        time = torch.full((count,), self.config.noise, device=sar.device)
         decoded: Decoded = self(noise.expand(count, -1, -1, -1), sar, valid, time, prompt)
         return decoded
 

@@ -29,7 +29,7 @@ class PromptModel(Model):
 
     def words_for(self, views: list[TileView], size: tuple[int, int]) -> Prompt:
         """See `Prompting`. Tiles of one place share their prompt."""
-        return self.prompting(views, size)
+        return self.network.prompt(self.prompting.marks(views, size).to(self.device))
 
     @property
     def record(self) -> dict[str, Any]:
@@ -44,13 +44,12 @@ def open_model(
     forced: tuple[str, ...] | None = None,
 ) -> PromptModel:
     """The model for a pair. forced: see `Prompting`. Raises EngineError for unusable weights, OptionError."""
-    network, prompts, calibration = load(weights, device)
+    network, calibration = load(weights, device)
 
     def classify(view: TileView, size: tuple[int, int]) -> Floats:
         values, valid = imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device)
         return np.asarray(network.classify(values, valid)[0].double().cpu().numpy())
 
-    tokens = prompts.tokens.to(device)[None]
     return PromptModel(
-        network, device, calibration, prompting=Prompting.of(task, tokens, classify, forced), keypoints=keypoints
+        network, device, calibration, prompting=Prompting.of(task, classify, forced), keypoints=keypoints
     )

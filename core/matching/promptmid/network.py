@@ -80,11 +80,16 @@ class _Low(nn.Module):
 
 
 class CompactNetwork(nn.Module):
-    """See the module. Frozen parts: the backbone; the diffusion branch after the first stage of training."""
+    """See the module. Frozen parts: the backbone; the diffusion branch after the first stage of training.
+
+    tokens: (1 + classes, D) features of the general prompt and of the prompt of each class alone, unit length.
+    """
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
+        self.tokens: Tensor
+        self.register_buffer("tokens", torch.zeros(1 + len(CLASSES), config.text_dim))
         self.diffusion = DiffusionBranch(config)
         self.backbone = Backbone()
         self.optical_fine = _Fine(config.fine)
@@ -118,6 +123,11 @@ class CompactNetwork(nn.Module):
         theirs, theirs_merged = self.sar(painted)
         low = self.optical_low(fine[2], ours_merged), self.sar_low(painted[2], theirs_merged)
         return Described(_unit(ours), _unit(theirs), low, classes)
+
+    def prompt(self, shown: Tensor) -> Prompt:
+        """The prompts of images by marks (B, classes), 0 or 1, of what they show; none marked: the general one."""
+        marks = torch.cat([torch.ones_like(shown[:, :1]), shown], dim=1)
+        return Prompt(self.tokens.expand(len(shown), -1, -1), marks)
 
     def classify(self, optical: Tensor, optical_valid: Tensor) -> Tensor:
         """Probability (B, classes) that images (B, bands, H, W) show each land-use class."""

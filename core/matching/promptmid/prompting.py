@@ -21,7 +21,6 @@ from ...geometry import affine
 from ..land_use import CLASSES, UNKNOWN, count_classes, load_land_use, parse_classes, present
 from ..passes.views import TileView
 from ..protocol import MatchTask
-from .diffusion import Prompt
 
 LAYER, USER, CLASSIFIER, NOTHING = "land-cover layer", "user", "classifier", "nothing known"
 LIKELY = 0.5
@@ -45,12 +44,10 @@ class Choice:
 class Prompting:
     """The prompts of one match.
 
-    tokens: (1 + classes, D) features of the general prompt and of one per class. seen: of the tiles asked for, by
-    the first pixel's place and the size in reference pixels.
+    seen: of the tiles asked for, by the first pixel's place and the size in reference pixels.
     forced: classes for all tiles in place of any source (for ablation).
     """
 
-    tokens: Tensor
     land_use: Pixels | None
     named: tuple[str, ...]
     classify: Classify
@@ -58,18 +55,14 @@ class Prompting:
     seen: dict[tuple[int, int, int, int], Choice] = field(default_factory=dict)
 
     @staticmethod
-    def of(
-        task: MatchTask, tokens: Tensor, classify: Classify, forced: tuple[str, ...] | None = None
-    ) -> Prompting:
+    def of(task: MatchTask, classify: Classify, forced: tuple[str, ...] | None = None) -> Prompting:
         """For a pair. Raises OptionError for a class that is not known."""
-        return Prompting(tokens, task.land_use, parse_classes(task.options.land_use), classify, forced)
+        return Prompting(task.land_use, parse_classes(task.options.land_use), classify, forced)
 
-    def __call__(self, views: list[TileView], size: tuple[int, int]) -> Prompt:
-        """The prompts of tiles of size (rows, columns)."""
+    def marks(self, views: list[TileView], size: tuple[int, int]) -> Tensor:
+        """(B, classes) ones for the classes of tiles of size (rows, columns)."""
         chosen = [self.choose(view, size) for view in views]
-        marks = np.array([[1, *(name in one.classes for name in CLASSES)] for one in chosen], np.float32)
-        shown = torch.from_numpy(marks).to(self.tokens.device)
-        return Prompt(self.tokens.expand(len(views), -1, -1), shown)
+        return torch.tensor([[float(name in one.classes) for name in CLASSES] for one in chosen])
 
     def choose(self, view: TileView, size: tuple[int, int]) -> Choice:
         """The classes of one tile; asked again, the same answer."""

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +14,7 @@ from safetensors.torch import save
 
 from ...contract import EngineError
 from ..files import write_whole
-from ..land_use import CLASSES, load_land_use
+from ..land_use import load_land_use
 from ..passes.calibration import Calibration
 from ..passes.weight_files import WAY_OUT, fill, verify
 from .config import CompactConfig
@@ -23,17 +22,6 @@ from .network import CompactNetwork
 
 FORMAT, VERSION = "sarto-promptmid", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "promptmid.safetensors"
-TOKENS = "prompt.tokens"
-
-
-@dataclass(frozen=True)
-class PromptFeatures:
-    """tokens: (1 + classes, D) unit features of the general prompt and of the prompt of each class alone, by an
-    encoder of that name; digest: of the texts (`LandUseTexts.digest`)."""
-
-    tokens: torch.Tensor
-    encoder: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +29,6 @@ class WeightsFile:
     """What a file of weights holds; tensors by their names in the network."""
 
     tensors: dict[str, torch.Tensor]
-    prompts: PromptFeatures
     config: CompactConfig
     calibration: Calibration
 
@@ -50,19 +37,15 @@ def save_weights(
     path: Path,
     state: dict[str, torch.Tensor],
     config: CompactConfig,
-    prompts: PromptFeatures,
     calibration: Calibration | None = None,
 ) -> str:
     """Write weights; the file appears whole or not at all. Returns its SHA-256. Raises OutputError."""
     tensors = {f"net.{k}": v.detach().cpu().half().contiguous() for k, v in state.items() if v.is_floating_point()}
-    tensors[TOKENS] = prompts.tokens.detach().cpu().half().contiguous()
     metadata = {
         "format": FORMAT,
         "version": VERSION,
         "config": json.dumps(config.to_json()),
         "calibration": json.dumps((calibration or Calibration()).to_json()),
-        "prompt_encoder": prompts.encoder,
-        "prompt_digest": prompts.digest,
     }
     content = save(tensors, metadata)
     write_whole(path, content)
@@ -80,17 +63,12 @@ def read_weights(path: Path) -> WeightsFile:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = CompactConfig.from_json(json.loads(metadata["config"]))
         calibration = Calibration.from_json(json.loads(metadata["calibration"]))
-        prompts = PromptFeatures(
-            tensors.pop(TOKENS).float(), metadata["prompt_encoder"], metadata["prompt_digest"]
-        )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", WAY_OUT) from error
-    if tuple(prompts.tokens.shape) != (1 + len(CLASSES), config.text_dim):
-        raise EngineError(f"'{path}' has features for other prompts than Sarto's.", WAY_OUT)
-    return WeightsFile({k.removeprefix("net."): v for k, v in tensors.items()}, prompts, config, calibration)
+    return WeightsFile({k.removeprefix("net."): v for k, v in tensors.items()}, config, calibration)
 
 
-def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, PromptFeatures, Calibration]:
+def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, Calibration]:
     """The network ready to use; kept in memory for the next call. path: None = the shipped weights.
 
     Raises EngineError for a file that is missing, damaged, of another kind, or made for other prompt texts.
@@ -102,9 +80,9 @@ def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, Promp
         raise EngineError(f"The weights '{target}' are missing.", WAY_OUT) from error
     found = _load(target, changed, str(device))
     texts = load_land_use()
-    if found[1].digest != texts.digest:
+    if found[0].config.prompts != texts.digest:
         raise EngineError(
-            f"The weights '{target}' were trained with other prompts (land_use.json {found[1].digest}, "
+            f"The weights '{target}' were trained with other prompts (land_use.json {found[0].config.prompts}, "
             f"here {texts.digest}).",
             "Put the original file back (resources/prompts/land_use.json), or train anew.",
         )
@@ -112,16 +90,11 @@ def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, Promp
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, changed: int, device: str) -> tuple[CompactNetwork, PromptFeatures, Calibration]:
+def _load(path: Path, changed: int, device: str) -> tuple[CompactNetwork, Calibration]:
     """`changed` takes part in the key only: a file that was replaced is read again."""
     file = read_weights(path)
     network = CompactNetwork(file.config)
     fill(network, file.tensors, path)
     network.requires_grad_(False).eval()
     network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network, file.prompts, file.calibration
-
-
-def card_facts(file: WeightsFile) -> dict[str, Any]:
-    """What a results card says of the prompts."""
-    return {"encoder": file.prompts.encoder, "digest": file.prompts.digest, "classes": list(CLASSES)}
+    return network, file.calibration

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sarto.core.contract import InputError, OptionError
 from sarto.core.matching.tar.config import TarConfig
-from sarto.core.train.tar_config import FOLDER, TarTraining, find_settings
+from sarto.core.train.settings import FOLDER, find_settings
+from sarto.core.train.tar_config import TarTraining
 
 
 def test_the_shipped_network_has_the_defaults() -> None:

