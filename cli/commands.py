@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.bench import cli as bench_cli
+from ..core.bench import keypoints_cli
 from ..core.contract import (
     RESAMPLING,
     MatchOptions,
@@ -126,6 +127,13 @@ def warp(args: argparse.Namespace, console: Console) -> int:
 def bench(args: argparse.Namespace, console: Console) -> int:
     """Measure methods on pairs with known truth."""
     return bench_cli.run(args, console.reporter())
+
+
+def bench_keypoints(args: argparse.Namespace, console: Console) -> int:
+    """Measure how often optical and SAR images of one place give the same keypoints."""
+    status = keypoints_cli.run(args, console.reporter())
+    console.close()
+    return status
 
 
 def _status(result: RegisterResult) -> int:

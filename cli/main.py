@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench, text-bank, train."""
+"""`sarto`: register, match, warp, assess, bench, bench-keypoints, text-bank, train."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.bench import cli as bench_cli
+from ..core.bench import keypoints_cli
 from ..core.contract import Cancelled, SartoError
 from . import commands, text_bank, train
 from .commands import NOT_TRUSTED
@@ -80,6 +81,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_engine(assess)
     bench = command("bench", "measure methods on pairs with known truth", commands.bench)
     bench_cli.add_arguments(bench)
+    keypoints = command(
+        "bench-keypoints", "measure how often keypoints repeat between optical and SAR", commands.bench_keypoints
+    )
+    keypoints_cli.add_arguments(keypoints)
     bank = command("text-bank", "turn the prompt library into features for training", text_bank.run)
     text_bank.add_arguments(bank)
     training = actions.add_parser("train", help="train a network, and what belongs to it")
