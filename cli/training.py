@@ -221,7 +221,7 @@ def plot(args: argparse.Namespace, console: Console) -> int:
 
 
 def export(args: argparse.Namespace, console: Console) -> int:
-    """Write the averaged weights of a checkpoint as the method `tar` reads them, with their results card.
+    """Write the averaged weights of a checkpoint as its method reads them, with their results card.
 
     The card (JSON) lies beside the weights under their name: settings, data sets, figures, checksum. Fit their
     calibration next, with `sarto train calibrate`: without one the method trusts none of its results.

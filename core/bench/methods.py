@@ -23,6 +23,7 @@ from ..contract import (
     SearchRange,
     TiePoints,
 )
+from ..matching.land_use import CLASSES
 from ..matching.protocol import Matcher
 from .protocols import Sample
 
@@ -120,11 +121,18 @@ class SartoMethod:
         )
 
 
+LEARNED = ("tar", "promptmid")
+"""Methods with weights."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     "tar:no-text": {"text": "none"},
     "tar:shuffled-text": {"text": "shuffled"},
     "tar:one-pass": {"second": False},
     "tar:no-rescue": {"rescue": False},
+    "promptmid:general-prompt": {"prompt": ()},
+    "promptmid:all-classes": {"prompt": CLASSES},
+    "promptmid:sift": {"keypoints": "sift"},
+    "promptmid:grid": {"keypoints": "grid"},
+    "promptmid:no-rescue": {"rescue": False},
 }
 """What the bench measures beside the methods themselves: a method with a part left out or spoiled."""
 
@@ -136,13 +144,18 @@ def _matcher(name: str, weights: str) -> Matcher:
     if name in METHODS and not weights:
         return create(name)
     method = name.partition(":")[0]
-    if method != "tar" or (name != method and name not in ABLATIONS):
+    if method not in LEARNED or (name != method and name not in ABLATIONS):
         if weights and name in METHODS:
             raise OptionError(f"Matching method '{name}' has no weights.", "Leave --weights away.")
         return create(name)
-    from ..matching.tar.matcher import Parts, TarMatcher
+    path, parts = Path(weights) if weights else None, ABLATIONS.get(name, {})
+    if method == "promptmid":
+        from ..matching.promptmid import matcher as promptmid
 
-    return TarMatcher(Path(weights) if weights else None, Parts(**ABLATIONS.get(name, {})))
+        return promptmid.PromptMidMatcher(path, promptmid.Parts(**parts))
+    from ..matching.tar import matcher as tar
+
+    return tar.TarMatcher(path, tar.Parts(**parts))
 
 
 def _grid(image: Pixels) -> Grid:

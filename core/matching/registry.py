@@ -11,6 +11,7 @@ from .protocol import Matcher
 
 METHODS: dict[str, str] = {
     "tar": "tar:TarMatcher",
+    "promptmid": "promptmid:PromptMidMatcher",
     "structural": "structural:StructuralMatcher",
 }
 
@@ -47,6 +48,14 @@ TRAITS: dict[str, Traits] = {
         reads_text=True,
         packages=("safetensors",),
         pace=3.0,
+    ),
+    "promptmid": Traits(
+        "Learned, with land use (PromptMID)",
+        "Finds keypoints in both images and describes them with a network that paints what the SAR image would look "
+        "like to an optical sensor, told what the ground is used for. Slower; for areas whose land cover is known.",
+        reads_land_use=True,
+        packages=("safetensors",),
+        pace=6.0,
     ),
 }
 

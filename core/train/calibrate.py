@@ -26,8 +26,7 @@ from ..contract import RANGES, SILENT, Flags, Floats, InputError, MatchOptions, 
 from ..geometry import affine
 from ..matching.passes.calibration import EVIDENCE_SPAN, Calibration, Limits
 from ..matching.protocol import MatchTask
-from ..matching.tar.matcher import Parts, TarMatcher
-from ..matching.tar.weights import read_weights
+from .weights import examiner, method_of, read_weights
 
 REAL_PX = 6.0
 RIGHT_PX = 2.0
@@ -183,14 +182,15 @@ def _start(weights: str, source: Manifest, seed: int) -> None:
 def _show(job: _Job) -> Shown | None:
     assert _context is not None
     weights, _, seed, others = _context
-    matcher = TarMatcher(weights, Parts(limits=job.limits))
+    method = method_of(weights)
+    matcher = examiner(weights, method, job.limits)
     optical, bands = read_colours(job.pair.optical)
     sar = read_chip((others[job.pair.pair_id] if job.shuffled else job.pair).sar)
     if sar.shape != optical.shape:
         return None
     sample = cut(job.pair.pair_id, optical, sar, job.pair.published, job.protocol, seed, bands)
     assert sample.truth is not None
-    options = MatchOptions(method="tar", seed=seed)
+    options = MatchOptions(method=method, seed=seed)
     task = MatchTask(sample.optical, sample.sar, RANGES[job.protocol], options, bands=sample.bands)
     try:
         examined = matcher.examine(task)

@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.files import write_whole
 from ..matching.passes.calibration import Calibration
-from ..matching.passes.weight_files import CARD_SUFFIX, fill, grouped, read_card
+from ..matching.passes.weight_files import CARD_SUFFIX, grouped, read_card
+from ..matching.promptmid.network import CompactNetwork
 from ..matching.tar.network import TarNetwork
-from ..matching.tar.weights import read_weights, save_weights
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
+from .promptmid_config import PromptMidTraining
 from .tar_config import TarTraining
+from .weights import Weights, read_weights, save_weights
 
 LARGEST = 65504.0
 """The largest number in half precision."""
@@ -38,19 +41,37 @@ def export(
     OutputError.
     """
     found = read(checkpoint)
-    settings = TarTraining.from_json(found.settings, f"The settings in {checkpoint}")
-    check_fits(TarNetwork(settings.network), found.average, checkpoint)
+    settings, network = _trained(found)
+    check_fits(network, found.average, checkpoint)
     largest = max(float(v.abs().max()) for v in found.average.values() if v.is_floating_point())
     if largest > LARGEST:
         raise InputError(f"{checkpoint} holds a weight of {largest:.3g}: too large for half precision.")
-    chosen = _bank_of(found, settings, bank)
+    if isinstance(settings, TarTraining):
+        chosen = _bank_of(found, settings, bank)
+        weights = Weights("tar", found.average, settings.network, chosen)
+    else:
+        weights = Weights("promptmid", found.average, settings.network)
     _discard_card(target)
-    digest = save_weights(target, found.average, settings.network, chosen)
-    content: dict[str, Any] = to_dict(_card(found, settings, chosen, digest))
+    digest = save_weights(target, weights)
+    content: dict[str, Any] = to_dict(_card(found, settings, network, weights, digest))
     write_card(target.with_suffix(CARD_SUFFIX), content)
     if card is not None:
         write_card(card, content)
     return content
+
+
+def _trained(found: Checkpoint) -> tuple[TarTraining | PromptMidTraining, nn.Module]:
+    """The settings of a checkpoint, and a network of their kind."""
+    what = f"The settings in {found.path}"
+    if "stage" not in found.settings:
+        tar = TarTraining.from_json(found.settings, what)
+        return tar, TarNetwork(tar.network)
+    settings = PromptMidTraining.from_json(found.settings, what)
+    if settings.stage != 2:
+        raise InputError(
+            f"{found.path} is of the first stage: its descriptors are not trained.", "Export the second stage."
+        )
+    return settings, CompactNetwork(settings.network)
 
 
 def _bank_of(found: Checkpoint, settings: TarTraining, bank: TextBank | None) -> TextBank | None:
@@ -67,20 +88,28 @@ def _bank_of(found: Checkpoint, settings: TarTraining, bank: TextBank | None) ->
     return chosen
 
 
-def _card(found: Checkpoint, settings: TarTraining, bank: TextBank | None, digest: str) -> dict[str, Any]:
+def _card(
+    found: Checkpoint,
+    settings: TarTraining | PromptMidTraining,
+    network: nn.Module,
+    weights: Weights,
+    digest: str,
+) -> dict[str, Any]:
     """The results card. Data sets by name and count: a card travels, and says nothing of the machine's folders."""
     values = settings.to_json()
-    network = values.pop("network")
+    sizes = values.pop("network")
     facts = found.facts
+    told = {} if weights.method == "promptmid" else {"text": None if weights.bank is None else _text(weights.bank)}
     return {
+        "method": weights.method,
         "sha256": grouped(digest),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "steps": found.step,
         "seconds": round(facts.seconds),
-        "network": network,
-        "parameters": sum(v.numel() for v in TarNetwork(settings.network).parameters()),
+        "network": sizes,
+        "parameters": sum(v.numel() for v in network.parameters()),
         "settings": values,
-        "text": None if bank is None else _text(bank),
+        **told,
         "trained on": _named(facts.sets),
         "held out": _named(facts.held_out),
         "figures": facts.figures,
@@ -130,11 +159,9 @@ def put_calibration(weights: Path, calibration: Calibration, record: dict[str, A
     Raises EngineError for weights that cannot be read, OutputError.
     """
     file = read_weights(weights)
-    network = TarNetwork(file.config)
-    fill(network, file.tensors, weights)
     card = read_card(weights)
     _discard_card(weights)
-    digest = save_weights(weights, network.state_dict(), file.config, file.bank, calibration)
+    digest = save_weights(weights, file, calibration)
     card |= {"sha256": grouped(digest), "calibration": record}
     write_card(weights.with_suffix(CARD_SUFFIX), card)
     return card
