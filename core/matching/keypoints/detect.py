@@ -82,8 +82,8 @@ def _usable(known: Flags) -> Flags:
 def _pc_fast(values: Image, known: Flags, usable: Flags, count: int, device: torch.device) -> Keypoints:
     """FAST corners of the phase-congruency map that are brighter than their ring.
 
-    The map is the sum of both moments, which repeats a little better than either alone. FAST finds the candidates; the
-    map's own value says how strong they are, which repeats better than FAST's score.
+    The map is the sum of both moments, which repeats a little better than either alone. FAST finds the candidates;
+    the map's own value says how strong they are, which repeats better than FAST's score.
     """
     tensors = [torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (values, known)]
     with torch.inference_mode():

@@ -131,6 +131,13 @@ def test_keypoints_lie_on_corners() -> None:
     assert gaps(corners, found("pc-fast", image, 8).positions).max() < 1.5
 
 
+def test_keypoints_lie_on_structure_not_between() -> None:
+    rims = cv2.Canny(np.clip(squares(0), 0, 255).astype(np.uint8), 50, 100) > 0
+    positions = found("pc-fast", squares(0), 400).positions
+    assert len(positions) > 60
+    assert (gaps(positions, np.argwhere(rims)[:, ::-1]) < 1.5).mean() > 0.8  # others: the middle of a square
+
+
 def test_an_inverted_image_has_the_same_keypoints(optical: np.ndarray) -> None:
     first, second = found("pc-fast", optical), found("pc-fast", 255 - optical)
     assert np.median(gaps(first.positions, second.positions)) < 0.05

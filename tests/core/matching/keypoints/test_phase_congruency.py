@@ -37,6 +37,7 @@ def test_high_on_edges_and_lines_and_low_beside_them(kind: str, along: str) -> N
     found = congruency(image if along == "x" else image.T)
     strength = found.strength[0, 0] if along == "x" else found.strength[0, 0].T
     assert strength[:, MIDDLE].min() > 0.65
+    assert strength[:, MIDDLE - 4 : MIDDLE - 2].max() < 0.1
     assert strength[:, : MIDDLE - 12].max() < 0.1
     assert found.corner[0, 0].max() < 0.25 * strength.max()
 
