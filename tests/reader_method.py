@@ -1,4 +1,4 @@
-"""A stand-in for a method that reads text; as a script it is a worker with the real server that knows it."""
+"""A stand-in for a method that reads text and land use; as a script it is a worker that knows it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 import types
 
 import numpy as np
-from sarto.core.contract import SILENT, CoverMap, MatchResult, Reporter, TiePoints
+from sarto.core.contract import SILENT, CoverMap, MatchResult, Pixels, Reporter, TiePoints
 from sarto.core.matching import METHODS, TRAITS, MatchTask, Traits
+from sarto.core.matching.land_use import count_classes, parse_classes
 from sarto.core.matching.prompts import load_library, parse_scenes
 
 CELL = 16
@@ -25,8 +26,16 @@ class Reader:
         ties = TiePoints(points, points + SHIFT, np.full(81, 0.9), np.zeros(81))
         pose = np.column_stack([np.eye(2), SHIFT])
         steps = {"scenes": list(parse_scenes(task.options.scene, load_library())), "asked": task.land_cover}
+        steps["named"] = list(parse_classes(task.options.land_use))
+        steps["land_use"] = None if task.land_use is None else told(task.land_use)
         cover = cover_of(rows, columns) if task.land_cover else None
         return MatchResult(ties, np.ones(81, bool), pose, 0.95, 90, steps=steps, cover=cover)
+
+
+def told(land_use: Pixels) -> dict[str, object]:
+    """What a class raster is like: its size, the shares of the whole, and the classes along its middle row."""
+    middle = land_use[len(land_use) // 2, :: land_use.shape[1] // 8]
+    return {"shape": land_use.shape, "shares": count_classes(land_use), "middle": middle}
 
 
 def cover_of(rows: int, columns: int) -> CoverMap:
@@ -49,7 +58,7 @@ def register() -> None:
     module.Reader = Reader
     sys.modules[module.__name__] = module
     METHODS["reader"] = "reader:Reader"
-    TRAITS["reader"] = Traits("Reader (for tests)", "Choose it in tests.", reads_text=True)
+    TRAITS["reader"] = Traits("Reader (for tests)", "Choose it in tests.", reads_text=True, reads_land_use=True)
 
 
 def main() -> None:

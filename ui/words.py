@@ -90,8 +90,8 @@ Methods bring their own words (`Traits` in `core.matching.registry`), so that a 
 HELPS: dict[str, str] = {
     "scene": "What the images show, where you know it. It narrows the words that the method compares the images "
     "with; where nothing is chosen, it uses all of them.",
-    "land_use": "What the ground is used for, where you know it. A land-cover layer goes first where it has values; "
-    "where nothing is chosen, the method looks at the images.",
+    "land_use": "What the ground is used for, where you know it. A land-cover layer goes first where it has "
+    "values; where nothing is chosen, the method looks at the images.",
 }
 """Field name → help, where something is chosen that the contract, and the command line, has as text."""
 

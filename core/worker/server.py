@@ -198,7 +198,7 @@ def _task(request: Message) -> tuple[MatchTask, str]:
     paths = {name: fields[name] for name in IMAGES if fields.get(name) is not None}
     if odd := [name for name, path in paths.items() if not isinstance(path, str)]:
         raise InputError(f"A match request has no path in '{odd[0]}'.")
-    empty = {"reference": [], "moving": [], "bands": None, "land_use": None}
+    empty: dict[str, Any] = {"reference": [], "moving": [], "bands": None, "land_use": None}
     task = from_dict(MatchTask, {**fields, **empty})
     images: dict[str, Any] = {name: read_image(path, name) for name, path in paths.items()}
     for name, what in (("bands", "bands"), ("land_use", "classes of land use")):

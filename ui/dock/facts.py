@@ -35,9 +35,8 @@ def layer_problem(layer: QgsMapLayer | None, box: str = "") -> SartoError | None
     box: "reference" or "moving", the box in which it is chosen; another may be empty.
     """
     if layer is None:
-        return InputError(
-            f"No {_ROLES.get(box, 'raster')} layer is chosen.", "Choose one, or add it to the project first."
-        )
+        role = _ROLES.get(box, "raster")
+        return InputError(f"No {role} layer is chosen.", "Choose one, or add it to the project first.")
     return _unusable(layer) or _other_crs(layer)
 
 

@@ -21,7 +21,7 @@ from ...core.contract import (
     SartoError,
     check_options,
 )
-from ...core.pipeline import check_scene
+from ...core.pipeline import check_hints
 from ..words import choice_of, hint_of
 from .editors import LAND_USE_LAYER, OptionSpec, editor_for, specs_of, tooltip_of, whole_width
 from .layer_edit import raster_layer, source_of
@@ -231,7 +231,7 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
             options = owner(**{name: value})
             check_options(options)
             if isinstance(options, MatchOptions):
-                check_scene(options)
+                check_hints(options)
         elif value is not None:
             check_options(LayerSource("", nodata=value))  # the optional numbers have no limits of their own
     except SartoError as error:
@@ -241,10 +241,16 @@ def is_allowed(spec: OptionSpec, value: Any) -> bool:
 
 
 def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Field of a job → options object, GSD or land-cover layer, from the values of all forms."""
-    found: dict[str, Any] = {"gsd": values["job.gsd"], "land_use_layer": source_of(values[LAND_USE_LAYER])}
+    """Section → options object, from the values of all forms."""
+    found = {}
     for section, owner in SECTIONS.items():
         start = f"{section}."
         own = {key[len(start) :]: value for key, value in values.items() if key.startswith(start)}
         found[section] = owner(**own)
     return found
+
+
+def job_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of a job but its layers and its area, from the values of all forms."""
+    layer = source_of(values[LAND_USE_LAYER])
+    return {**options_from(values), "gsd": values["job.gsd"], "land_use_layer": layer}

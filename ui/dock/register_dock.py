@@ -25,7 +25,7 @@ from .forecaster import Answer, Forecaster, Question
 from .layers_box import LayersBox
 from .looks import align_labels, labels_of, thin_line
 from .notes import Notes
-from .options_form import OptionsForm, main_specs, options_from
+from .options_form import OptionsForm, job_fields, main_specs
 from .output_box import OutputBox, planned_folder
 from .placement import place_of
 from .run_row import RunRow
@@ -223,7 +223,7 @@ class RegisterDock(QgsDockWidget):
         sources = [self.layers.source(box, values[f"{box}.nodata"]) for box in ("reference", "moving")]
         if sources[0] is None or sources[1] is None:
             return None
-        return RegisterJob(reference=sources[0], moving=sources[1], **options_from(values))
+        return RegisterJob(reference=sources[0], moving=sources[1], **job_fields(values))
 
     def _job_without_folder(self) -> RegisterJob:
         """Call it where `_problems` found nothing. The area is known to be expressible then."""

@@ -96,6 +96,11 @@ def test_bad_ranges_are_refused(text: str) -> None:
 def test_a_job_survives_json() -> None:
     job = RegisterJob(LayerSource("a.tif"), LayerSource("b.tif", bands="VV", nodata=-9999.0), gsd=20.0)
     assert from_dict(RegisterJob, json.loads(json.dumps(to_dict(job)))) == job
+    job = dataclasses.replace(job, land_use_layer=LayerSource("cover.tif", nodata=0.0))
+    stored = json.loads(json.dumps(to_dict(job)))
+    assert from_dict(RegisterJob, stored) == job
+    del stored["land_use_layer"], stored["match"]["land_use"], stored["match"]["legend"]  # of an older version
+    assert from_dict(RegisterJob, stored) == dataclasses.replace(job, land_use_layer=None)
 
 
 def table() -> GcpTable:
@@ -182,6 +187,8 @@ LAYERS = LayerSource("a.tif"), LayerSource("b.tif")
         (RadiometryOptions(low_percentile=60.0, high_percentile=60.0), "high_percentile"),
         (OutputOptions(overwrite="no"), "overwrite"),  # type: ignore[arg-type]
         (RegisterJob(*LAYERS, gsd=0.0), "gsd"),
+        (RegisterJob(*LAYERS, land_use_layer="cover.tif"), "land_use_layer"),  # type: ignore[arg-type]
+        (MatchOptions(legend="modis"), "legend"),
         (RegisterJob(*LAYERS, gsd=math.nan), "gsd"),
         (RegisterJob(LAYERS[0], LayerSource("b.tif", nodata="x")), "nodata"),  # type: ignore[arg-type]
         (RegisterJob(*LAYERS, match=MatchOptions(points=0)), "points"),

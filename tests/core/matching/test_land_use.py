@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sarto.core.contract import InputError, OptionError
+from sarto.core.contract import InputError, MatchOptions, OptionError
 from sarto.core.matching import prompts
 from sarto.core.matching.land_use import (
     CLASSES,
@@ -266,6 +267,13 @@ def test_unknown_codes_are_named(wanted: str, codes: set[int], fault: str) -> No
         choose_legend(wanted, codes, "cover")
     assert "Land-cover layer 'cover' has codes" in caught.value.message
     assert fault in caught.value.message
+
+
+def test_the_option_knows_the_legends() -> None:
+    (legend,) = (f for f in dataclasses.fields(MatchOptions) if f.name == "legend")
+    assert legend.metadata["choices"] == ("auto", *LEGENDS)
+    (land_use,) = (f for f in dataclasses.fields(MatchOptions) if f.name == "land_use")
+    assert all(name in land_use.metadata["help"] for name in CLASSES)
 
 
 def test_an_unknown_legend_is_an_option_error() -> None:

@@ -293,3 +293,17 @@ def test_bands_that_do_not_fit_are_refused(shape):
     task = replace(coloured_pair(), bands=np.ones(shape, np.uint8))
     with WorkerClient() as client, pytest.raises(InputError, match="bands"):
         client.match(task)
+
+
+@pytest.mark.parametrize("shape", [(255, 256), (1, 256, 256)])
+def test_a_land_use_that_does_not_fit_is_refused(shape):
+    task = replace(shifted_pair(), land_use=np.ones(shape, np.uint8))
+    with WorkerClient() as client, pytest.raises(InputError, match="land"):
+        client.match(task)
+
+
+def test_a_method_that_reads_no_land_use_may_get_it():
+    task = shifted_pair()
+    with WorkerClient() as client:
+        there = client.match(replace(task, land_use=np.ones(task.reference.shape, np.uint8)))
+    assert there.evidence > 0.5

@@ -38,9 +38,9 @@ def form(qgis_app: Any, qtbot: Any) -> OptionsForm:
 def test_every_option_of_the_contract_has_one_control(form: OptionsForm) -> None:
     wanted = {f"{section}.{f.name}" for section, owner in SECTIONS.items() for f in fields(owner)}
     wanted -= {"output.directory", "output.overwrite"}  # chosen by the dock
-    wanted |= {"job.gsd", "reference.nodata", "moving.nodata"}
+    wanted |= {"job.gsd", "job.land_use_layer", "reference.nodata", "moving.nodata"}
     assert set(form.editors) == wanted
-    held = {f.name for f in fields(RegisterJob)} - {"reference", "moving", "area", "gsd"}
+    held = {f.name for f in fields(RegisterJob)} - {"reference", "moving", "area", "gsd", "land_use_layer"}
     assert held == set(SECTIONS)
     assert {f.name for f in fields(LayerSource)} == {"source", "name", "bands", "nodata"}
 

@@ -134,6 +134,24 @@ def test_values_given_reach_the_job(registry, layers, engine) -> None:
     assert job.area.lower().startswith("polygon")
 
 
+def test_land_use_reaches_the_job(registry, layers, engine) -> None:
+    algorithm = registry.createAlgorithmById("sarto:register")
+    context = QgsProcessingContext()
+    cover = {"LAND_USE_LAYER": layers["REFERENCE"], "LAND_USE": ["water", "road"], "LEGEND": "nlcd"}
+    parameters = {**layers, "FOLDER": "TEMPORARY_OUTPUT", **cover}
+    assert algorithm.checkParameterValues(parameters, context)[0]
+    assert algorithm.prepareAlgorithm(parameters, context, QgsProcessingFeedback())
+    job = algorithm.job(parameters, context, OutputOptions())
+    assert job.land_use_layer == LayerSource(layers["REFERENCE"], "sample_optical")
+    assert (job.match.land_use, job.match.legend) == ("water,road", "nlcd")
+    bare = registry.createAlgorithmById("sarto:register")
+    for empty in ({}, {"LAND_USE_LAYER": None}, {"LAND_USE_LAYER": ""}):
+        assert bare.prepareAlgorithm({**layers, **empty}, context, QgsProcessingFeedback())
+        assert bare.job({**layers, **empty}, context, OutputOptions()).land_use_layer is None
+    with pytest.raises(QgsProcessingException, match="Land-cover layer"):
+        bare.prepareAlgorithm({**layers, "LAND_USE_LAYER": "/nowhere.tif"}, context, QgsProcessingFeedback())
+
+
 @pytest.mark.slow
 def test_register_warp_export_assess(registry, layers, engine, sample_scene, tmp_path) -> None:
     before = sample_scene.fingerprint()
