@@ -51,8 +51,8 @@ TRAITS: dict[str, Traits] = {
     ),
     "promptmid": Traits(
         "Learned, with land use (PromptMID)",
-        "Finds keypoints in both images and describes them with a network that paints what the SAR image would look "
-        "like to an optical sensor, told what the ground is used for. Slower; for areas whose land cover is known.",
+        "Finds keypoints in both images and describes them with a network that paints what the SAR image would "
+        "look like to an optical sensor, told what the ground is used for. Slower.",
         reads_land_use=True,
         packages=("safetensors",),
         pace=6.0,
