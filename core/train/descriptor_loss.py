@@ -1,8 +1,10 @@
 """The loss of PromptMID's second stage: descriptors of one place are alike, of different places they are not.
 
 The paper: softmax of cosine similarity over temperature, over all descriptors of the batch, which is one pair. Our
-own reading: the descriptors of an image are those of all its cells and, in the place of the cells next to it, that
-of the true place itself, sub-cell; the temperature is learned; both directions count.
+own reading: the descriptors of an image are those of all its cells; what is right is shared by the four cells
+around the true place; the temperature is learned; both directions count. The cells are shifted at random by parts
+of a cell. Were the true place compared at its own position and all others at cell centres, the network would only
+learn to tell interpolated descriptors from others (it did: the loss fell, and nothing was found).
 """
 
 from __future__ import annotations
@@ -14,24 +16,29 @@ from torch import Tensor
 from ..matching.passes.dual_softmax import MOST_SHARP
 from ..matching.passes.network import COARSE_CELL
 from ..matching.promptmid.aggregate import SCALE
-from ..matching.promptmid.network import Described
+from ..matching.promptmid.descriptors import sampled
+from ..matching.promptmid.network import CompactNetwork, Described
 from .batches import CoarseBatch
-from .window_losses import Loss
+from .window_losses import Loss, bilinear_cells
 
-NEXT = 1.5
-"""Cells nearer to the true place than this are no wrong answers."""
 RIGHT = 2.0
 """Cells from the true place, up to which the best cell counts as found."""
 NOT_SAID = 0.3
 """How much a land-use class counts that a chip is not said to show, against one that it is."""
 
 
-def descriptor_loss(found: Described, batch: CoarseBatch, sharpness: Tensor) -> Loss:
-    """Of descriptors of both images of B pairs; sharpness: logarithm of the factor before the softmax."""
+def descriptor_loss(
+    network: CompactNetwork, found: Described, batch: CoarseBatch, offset: tuple[float, float] = (0.0, 0.0)
+) -> Loss:
+    """Of descriptors of both images of B pairs.
+
+    found: by the network; offset: (x, y) parts of a cell, 0…1, by which the cells compared with lie off.
+    """
     masks = [functional.avg_pool2d(valid, SCALE) for valid in (batch.optical_valid, batch.sar_valid)]
-    factor = sharpness.exp().clamp_max(MOST_SHARP)
-    there = _one_way(found.optical, found.sar, masks[0], masks[1], batch.forward, batch.weight, factor)
-    back = _one_way(found.sar, found.optical, masks[1], masks[0], batch.backward, batch.weight, factor)
+    shift = found.sar.new_tensor(offset)
+    optical, sar = (found.optical, masks[0]), (found.sar, masks[1])
+    there = _one_way(network, optical, sar, batch.forward, batch.weight, shift)
+    back = _one_way(network, sar, optical, batch.backward, batch.weight, shift)
     return Loss((there.value + back.value) / 2, (there.right + back.right) / 2)
 
 
@@ -47,44 +54,38 @@ def land_use_loss(logits: Tensor, land_use: Tensor) -> Tensor:
 
 
 def _one_way(
-    first: Tensor, second: Tensor, mask: Tensor, other_mask: Tensor, target: Tensor, weight: Tensor, factor: Tensor
+    network: CompactNetwork,
+    first: tuple[Tensor, Tensor],
+    second: tuple[Tensor, Tensor],
+    target: Tensor,
+    weight: Tensor,
+    offset: Tensor,
 ) -> Loss:
-    """first, second: (B, C, rows, columns), unit length; target: (B, N, 2) see `CoarseBatch.forward`."""
-    rows, columns = second.shape[-2:]
+    """first, second: maps (B, C, rows, columns) that descriptors are read from, and share of valid pixels (B, 1, …); target:
+    (B, N, 2) see `CoarseBatch.forward`; offset: (2,)."""
+    count, _, rows, columns = second[0].shape
     per_cell = COARSE_CELL // SCALE
-    axis = torch.arange(rows // per_cell, device=first.device)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    start = (torch.stack([x, y], dim=-1).reshape(1, -1, 2) + 0.5) * per_cell - 0.5
-    end = (target + 0.5) * per_cell - 0.5
-    known = torch.isfinite(end).all(-1) & (end >= 0).all(-1) & (end <= columns - 1).all(-1)
-    end = torch.nan_to_num(end)
-    known = known & (sampled(mask, start.expand(len(end), -1, -1))[..., 0] > 0.5)
-    known = known & (sampled(other_mask, end)[..., 0] > 0.5)
-    own = functional.normalize(sampled(first, start.expand(len(end), -1, -1)), dim=-1, eps=1e-4)
-    true = functional.normalize(sampled(second, end), dim=-1, eps=1e-4)
-    right = factor * (own * true).sum(-1)
-    others = factor * (own @ second.flatten(2))
-    v, u = torch.meshgrid(
-        torch.arange(rows, device=first.device), torch.arange(columns, device=first.device), indexing="ij"
-    )
-    cells = torch.stack([u, v], dim=-1).reshape(1, 1, -1, 2)
-    away = (cells - end[:, :, None]).norm(dim=-1)
-    hidden = (other_mask.flatten(1) < 0.5)[:, None]
-    wrong = others.masked_fill((away < NEXT) | hidden, -1e4)
-    loss = torch.logsumexp(torch.cat([right[..., None], wrong], dim=-1), dim=-1) - right
-    best = others.detach().masked_fill(hidden, -1e4).argmax(-1)
-    near = away.gather(2, best[..., None])[..., 0] <= RIGHT
+    places = _grid(rows // per_cell, columns // per_cell, target.device)
+    start = ((places + 0.5) * per_cell - 0.5).expand(count, -1, -1)
+    cells = (_grid(rows, columns, target.device) + offset).expand(count, -1, -1)
+    end = (target + 0.5) * per_cell - 0.5 - offset
+    own, others = network.window(first[0], start), network.window(second[0], cells)
+    factor = network.coarse_matcher.sharpness.exp().clamp_max(MOST_SHARP)
+    hidden = sampled(second[1], cells)[..., 0] < 0.5
+    logits = (factor * (own @ others.transpose(1, 2)).float()).masked_fill(hidden[:, None], -1e4)
+    index, share = bilinear_cells(end, (rows, columns))
+    seen = share * ~hidden.gather(1, index.flatten(1)).view_as(share)
+    known = (seen.sum(-1) > 0.99) & (sampled(first[1], start)[..., 0] > 0.5)
+    loss = -(logits.log_softmax(-1).gather(2, index) * share).sum(-1)
+    best = logits.detach().argmax(-1)
+    reached = torch.stack([best % columns, best // columns], dim=-1)
+    near = (reached - torch.nan_to_num(end)).norm(dim=-1) <= RIGHT
     weights = known * weight[:, None]
-    return Loss(
-        (loss * weights).sum() / weights.sum().clamp_min(1), (near & known).sum() / known.sum().clamp_min(1)
-    )
+    value = (loss.masked_fill(~known, 0.0) * weights).sum() / weights.sum().clamp_min(1)
+    return Loss(value, (near & known).sum() / known.sum().clamp_min(1))
 
 
-def sampled(maps: Tensor, at: Tensor) -> Tensor:
-    """(B, N, C) values of maps (B, C, rows, columns) at cell positions (B, N, 2), bilinear."""
-    size = maps.new_tensor([maps.shape[-1], maps.shape[-2]])
-    grid = (2 * at.to(maps.dtype) + 1) / size - 1
-    values = functional.grid_sample(
-        maps, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return values[:, :, 0].transpose(1, 2)
+def _grid(rows: int, columns: int, device: torch.device) -> Tensor:
+    """(1, rows · columns, 2) positions of all cells, row by row."""
+    y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(1, -1, 2).float()

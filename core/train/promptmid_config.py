@@ -42,6 +42,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "network.fine": (4, 512),
     "network.aggregate": (4, 512),
     "network.descriptor": (4, 512),
+    "network.window": (1, 9),
     "network.low": (4, 256),
 }
 """Smallest and largest value of each number, of each number of a list."""
@@ -112,6 +113,7 @@ def _check(settings: PromptMidTraining, what: str) -> None:
         ("network.widths", len(network.widths) == 4, "Give four numbers."),
         ("network.widths", all(w % 8 == 0 for w in network.widths), "Give multiples of 8."),
         ("network.heads", all(w % network.heads == 0 for w in network.widths[2:]), "It must divide the last two."),
+        ("network.window", len(network.window) == 2 and network.window[0] % 2 == 1, "Odd taps, and a gap."),
         ("network.fine", len(network.fine) == 2, "Give two numbers."),
         ("network.scales", bool(network.scales) and set(network.scales) <= {4, 8, 16}, "Use some of 4, 8, 16."),
         ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),

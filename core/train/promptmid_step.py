@@ -126,7 +126,9 @@ class Describer(_PromptMidLearner):
         assert batch.local is not None
         random = self.random(step, learning) if learning else None
         found = self._described(batch.coarse, random)
-        descriptor = descriptor_loss(found, batch.coarse, self.network.coarse_matcher.sharpness)
+        offset = (0.0, 0.0) if random is None else (float(random.random()), float(random.random()))
+        with self.autocast():
+            descriptor = descriptor_loss(self.network, found, batch.coarse, offset)
         half = LOCAL_HALVES[step % len(LOCAL_HALVES)] if learning else LOCAL_HALVES[-1]
         local = self._local_loss(batch.local, half, random)
         return Matched(self.settings, descriptor, local, land_use_loss(found.land_use, batch.coarse.land_use))

@@ -115,6 +115,6 @@ class Aggregation(nn.Module):
         self.head = DescriptorHead(width, length)
 
     def forward(self, features: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """Descriptors (B, length, H / 4, W / 4), not yet of unit length, and the aggregate (B, width, …)."""
+        """What descriptors are read from (B, length, H / 4, W / 4), and the aggregate (B, width, …)."""
         merged = self.attention(self.scales(features))
         return self.head(merged), merged

@@ -14,8 +14,9 @@ class CompactConfig:
     time: length of its time embedding. text_dim: length of a prompt's features.
     noise: time at which features are taken from the decoder, 1 = pure noise.
     fine: channels of the learnable optical branch at 1/2 and 1/4.
-    scales: which scales are aggregated, of 2, 4, 8, 16. aggregate: channels of MSAA; descriptor: length of a
-    descriptor; low: channels of the low-level features that place tie points.
+    scales: which scales are aggregated, of 4, 8, 16. aggregate: channels of MSAA; descriptor: channels of the maps
+    that descriptors are read from; window: taps per side (odd) and gap in cells between them of a descriptor.
+    low: channels of the low-level features that place tie points.
     encoder, prompts: name of the text encoder and digest of the texts (`LandUseTexts.digest`) of its prompts.
     """
 
@@ -27,7 +28,8 @@ class CompactConfig:
     fine: tuple[int, int] = (24, 48)
     scales: tuple[int, ...] = (4, 8, 16)
     aggregate: int = 64
-    descriptor: int = 64
+    descriptor: int = 32
+    window: tuple[int, int] = (3, 3)
     low: int = 16
     encoder: str = ""
     prompts: str = ""

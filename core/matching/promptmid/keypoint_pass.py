@@ -83,7 +83,7 @@ def _match_tiles(
     parts = []
     for k, view in enumerate(views):
         tile = _keypoints(model, optical, k), _keypoints(model, sar, k)
-        found = match_descriptors(_pick(described, k), *tile)
+        found = match_descriptors(model, _pick(described, k), *tile)
         parts.append(_placed(found, grid.select(np.arange(k * each, (k + 1) * each)), view))
     return Ties.join(parts)
 
@@ -96,15 +96,19 @@ def _keypoints(model: PromptModel, image: tuple[Tensor, Tensor], number: int) ->
 
 
 def _pick(described: Described, number: int) -> tuple[Tensor, Tensor]:
-    """Descriptors (C, rows, columns) of one pair."""
-    return described.optical[min(number, len(described.optical) - 1)], described.sar[number]
+    """The maps (1, C, rows, columns) of one pair that descriptors are read from."""
+    first = min(number, len(described.optical) - 1)
+    return described.optical[first : first + 1], described.sar[number : number + 1]
 
 
-def match_descriptors(maps: tuple[Tensor, Tensor], first: Keypoints, second: Keypoints) -> Matches:
-    """Mutual nearest neighbours within `REACH` that pass the ratio test. maps: (C, rows, columns) each."""
+def match_descriptors(
+    model: PromptModel, maps: tuple[Tensor, Tensor], first: Keypoints, second: Keypoints
+) -> Matches:
+    """Mutual nearest neighbours within `REACH` that pass the ratio test. maps: (1, C, rows, columns) each."""
     if not len(first) or not len(second):
         return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    similarity = (_at(maps[0], first.positions) @ _at(maps[1], second.positions).T).cpu().numpy()
+    own, others = (_described(model, *each) for each in zip(maps, (first, second)))
+    similarity = (own @ others.T).cpu().numpy()
     away = np.linalg.norm(first.positions[:, None] - second.positions[None], axis=2)
     allowed = np.where(away <= REACH, similarity, -1.0)
     best = allowed.argmax(axis=1)
@@ -118,14 +122,11 @@ def match_descriptors(maps: tuple[Tensor, Tensor], first: Keypoints, second: Key
     return Matches(first.positions[keep], second.positions[best[keep]], value[keep].astype(np.float64))
 
 
-def _at(maps: Tensor, positions: Points) -> Tensor:
-    """Unit descriptors (N, C) at tile pixels (N, 2)."""
-    cells = torch.from_numpy((positions + 0.5) / SCALE - 0.5).to(maps)
-    grid = (2 * cells + 1) / maps.new_tensor([maps.shape[2], maps.shape[1]]) - 1
-    values = torch.nn.functional.grid_sample(
-        maps[None], grid[None, None], mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return torch.nn.functional.normalize(values[0, :, 0].T, dim=1, eps=1e-4)
+def _described(model: PromptModel, maps: Tensor, keypoints: Keypoints) -> Tensor:
+    """Unit descriptors (N, …) of keypoints."""
+    cells = torch.from_numpy((keypoints.positions + 0.5) / SCALE - 0.5).to(maps)
+    found: Tensor = model.network.window(maps, cells[None])[0]
+    return found
 
 
 def _placed(found: Matches, grid: Ties, view: TileView) -> Ties:

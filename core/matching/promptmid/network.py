@@ -17,12 +17,13 @@ from . import backbone
 from .aggregate import SCALE, Aggregation
 from .backbone import Backbone
 from .config import CompactConfig
+from .descriptors import DescriptorWindow
 from .diffusion import DiffusionBranch, Prompt, levelled
 
 
 class Described(NamedTuple):
-    """Descriptors of B pairs at 1/4 of the resolution, unit length: (B, length, H / 4, W / 4) each; optical may be
-    a single one. low: features at 1/2 that place, of both likewise. land_use: (B, classes) logits of the optical
+    """Maps of B pairs that descriptors are read from, (B, channels, H / 4, W / 4) each; optical may be a single
+    one. low: features at 1/2 that place, of both likewise. land_use: (B, classes) logits of the optical
     image."""
 
     optical: Tensor
@@ -102,7 +103,10 @@ class CompactNetwork(nn.Module):
         self.optical_low = _Low(config.fine[0], config.aggregate, config.low)
         self.sar_low = _Low(config.widths[0], config.aggregate, config.low)
         self.land_use = nn.Linear(2 * backbone.CHANNELS[16], len(CLASSES))
-        self.coarse_matcher = DualSoftmax()
+        self.window = DescriptorWindow(config.window)
+        self.coarse_matcher = DualSoftmax(
+            (config.window[0], max(1, round(config.window[1] * SCALE / COARSE_CELL)))
+        )
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
     def describe(
@@ -122,7 +126,7 @@ class CompactNetwork(nn.Module):
         painted = self.diffusion.describe(sar, sar_valid, words.like(len(sar))).features
         theirs, theirs_merged = self.sar(painted)
         low = self.optical_low(fine[2], ours_merged), self.sar_low(painted[2], theirs_merged)
-        return Described(_unit(ours), _unit(theirs), low, classes)
+        return Described(_levelled(ours), _levelled(theirs), low, classes)
 
     def prompt(self, shown: Tensor) -> Prompt:
         """The prompts of images by marks (B, classes), 0 or 1, of what they show; none marked: the general one."""
@@ -155,5 +159,7 @@ class CompactNetwork(nn.Module):
         return with_edges(torch.cat(low), (optical, optical_valid), (sar, sar_valid), edges)
 
 
-def _unit(x: Tensor) -> Tensor:
-    return functional.normalize(x.float(), dim=1, eps=1e-4)
+def _levelled(x: Tensor) -> Tensor:
+    """With mean 0 per channel, and a mean energy of 1."""
+    centred = x.float() - x.float().mean((-2, -1), keepdim=True)
+    return centred / (centred.square().sum(1, keepdim=True).mean((-2, -1), keepdim=True).sqrt() + 1e-4)
