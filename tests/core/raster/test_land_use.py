@@ -287,6 +287,14 @@ def test_prepared_beside_the_images(job, tmp_path) -> None:
     assert any(note.startswith("Land use from 'cover.tif'") for note in pair.notes)
 
 
+def test_a_sar_image_without_georeference_is_no_matter(job, tmp_path) -> None:
+    plain = kit.write(tmp_path / "plain.tif", kit.speckled((260, 310)))
+    pair = prepare(replace(job, moving=LayerSource(plain)), Reporter(), tmp_path / "work", classify=classify)
+    assert pair.land_use is not None
+    truth = classify_array(quarters(kit.centres(pair.reference_grid)))
+    assert (pair.land_use == truth).mean() > 0.95
+
+
 def test_only_where_it_is_asked_for(job, tmp_path) -> None:
     broken = replace(job, land_use_layer=LayerSource(str(tmp_path / "nothing.tif")))
     assert prepare(broken, Reporter(), tmp_path / "a").land_use is None

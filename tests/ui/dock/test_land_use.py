@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -82,9 +81,7 @@ def test_a_layer_that_is_gone_is_forgotten(
     assert make_dock().advanced.options.values()[LAYER] == ""
 
 
-def test_a_layer_that_cannot_be_used_is_said_below_it(
-    reading_dock: RegisterDock, tmp_path: Path, qtbot: Any
-) -> None:
+def test_a_layer_that_cannot_be_used_is_said_below_it(reading_dock: RegisterDock, qtbot: Any) -> None:
     url = "type=xyz&url=http://127.0.0.1:9/%7Bz%7D/%7Bx%7D/%7By%7D.png"
     web = QgsRasterLayer(url, "map", "wms")
     QgsProject.instance().addMapLayer(web)
