@@ -61,8 +61,8 @@ def _one_way(
     weight: Tensor,
     offset: Tensor,
 ) -> Loss:
-    """first, second: maps (B, C, rows, columns) that descriptors are read from, and share of valid pixels (B, 1, …); target:
-    (B, N, 2) see `CoarseBatch.forward`; offset: (2,)."""
+    """first, second: maps (B, C, rows, columns) that descriptors are read from, and share of valid pixels (B, 1, …);
+    target: (B, N, 2) see `CoarseBatch.forward`; offset: (2,)."""
     count, _, rows, columns = second[0].shape
     per_cell = COARSE_CELL // SCALE
     places = _grid(rows // per_cell, columns // per_cell, target.device)
