@@ -61,7 +61,7 @@ def _one_way(
     weight: Tensor,
     offset: Tensor,
 ) -> Loss:
-    """first, second: maps (B, C, rows, columns) that descriptors are read from, and share of valid pixels (B, 1, …);
+    """first, second: maps (B, C, rows, columns) that descriptors are read from, share of valid pixels (B, 1, …);
     target: (B, N, 2) see `CoarseBatch.forward`; offset: (2,)."""
     count, _, rows, columns = second[0].shape
     per_cell = COARSE_CELL // SCALE
