@@ -26,7 +26,7 @@ class DescriptorWindow(nn.Module):
     def forward(self, maps: Tensor, at: Tensor) -> Tensor:
         """Unit descriptors (B, N, taps² · C) at cell positions (B, N, 2) of maps (B, C, rows, columns)."""
         places = (at[:, :, None] + self.offsets).flatten(1, 2)
-        read = sampled(maps, places).unflatten(1, (at.shape[1], -1))
+        read = sampled(maps, places).reshape(len(at), at.shape[1], len(self.offsets), -1)
         weighted = read * self.weight.exp()[:, None]
         return functional.normalize(weighted.flatten(2), dim=-1, eps=1e-3)
 
