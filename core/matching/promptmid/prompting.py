@@ -78,7 +78,8 @@ class Prompting:
             return Choice(self.forced, USER)
         if self.land_use is not None:
             left, top, width, height = box
-            under = self.land_use[max(top, 0) : top + height, max(left, 0) : left + width]
+            below, right = max(top + height, 0), max(left + width, 0)
+            under = self.land_use[max(top, 0) : below, max(left, 0) : right]
             classes = present(count_classes(under)) if under.size and (under != UNKNOWN).any() else ()
             if classes:
                 return Choice(classes, LAYER)
