@@ -90,6 +90,8 @@ class _Reading(nn.Module):
 
     def __init__(self, width: int, heads: int, text_dim: int) -> None:
         super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"{heads} heads cannot share {width} channels")
         self.heads = heads
         self.norm, self.text_norm = nn.GroupNorm(GROUPS, width), nn.GroupNorm(GROUPS, width)
         self.places = nn.Linear(width, 3 * width, bias=False)

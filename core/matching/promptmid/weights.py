@@ -63,7 +63,7 @@ def read_weights(path: Path) -> WeightsFile:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = CompactConfig.from_json(json.loads(metadata["config"]))
         calibration = Calibration.from_json(json.loads(metadata["calibration"]))
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", WAY_OUT) from error
     return WeightsFile({k.removeprefix("net."): v for k, v in tensors.items()}, config, calibration)
 
@@ -93,7 +93,10 @@ def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, Calib
 def _load(path: Path, changed: int, device: str) -> tuple[CompactNetwork, Calibration]:
     """`changed` takes part in the key only: a file that was replaced is read again."""
     file = read_weights(path)
-    network = CompactNetwork(file.config)
+    try:
+        network = CompactNetwork(file.config)
+    except (ValueError, TypeError, IndexError, RuntimeError, ZeroDivisionError) as error:
+        raise EngineError(f"'{path}' says sizes that no network can have: {error}.", WAY_OUT) from error
     fill(network, file.tensors, path)
     network.requires_grad_(False).eval()
     network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

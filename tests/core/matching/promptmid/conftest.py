@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,16 @@ OPENED = ("out.weight", "second.weight")
 """Ends of the names of weights that are zero before training."""
 
 
-def make_network(config: CompactConfig = SMALL) -> CompactNetwork:
+def make_network() -> CompactNetwork:
+    """A copy of its own."""
+    return copy.deepcopy(_made())
+
+
+@lru_cache(maxsize=1)
+def _made() -> CompactNetwork:
     """Random, with weights where training begins with zeros: otherwise nothing would reach anything."""
     torch.manual_seed(3)
-    network = CompactNetwork(config).eval()
+    network = CompactNetwork(SMALL).eval()
     with torch.no_grad():
         network.tokens.copy_(torch.nn.functional.normalize(torch.randn(network.tokens.shape), dim=1))
         for name, weight in network.named_parameters():
