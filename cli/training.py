@@ -170,9 +170,7 @@ def _conclude(run: TrainingRun, as_json: bool) -> None:
     if state.step < steps:
         print(f"{run.checkpoint}: step {state.step} of {steps}; --resume goes on.")
         return
-    print(
-        f"{run.checkpoint}: all {steps} steps; `sarto train export --from {run.checkpoint}` makes weights of it."
-    )
+    print(f"{run.checkpoint}: all {steps} steps; {run.what_next}")
 
 
 def pack(args: argparse.Namespace, console: Console) -> int:

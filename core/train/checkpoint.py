@@ -21,7 +21,8 @@ from ..contract import EngineError, InputError, OutputError
 from ..matching.text.bank import TextBank
 
 Tensors = dict[str, torch.Tensor]
-_READ_ERRORS = (OSError, EOFError, KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError)
+READ_ERRORS = (OSError, EOFError, KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError)
+"""What torch.load raises for files that are damaged or something else, beside UnpicklingError."""
 _WAY_OUT = "Is it complete, and of this version of Sarto?"
 
 
@@ -113,7 +114,7 @@ def read(path: Path) -> Checkpoint:
             f"{path} holds more than tensors and plain values, or is damaged; it was not read.",
             "Use only checkpoints that Sarto has written.",
         ) from error
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(
             f"The checkpoint {path} cannot be read: {reason or type(error).__name__}.", _WAY_OUT

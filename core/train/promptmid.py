@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..matching.promptmid.network import CompactNetwork
 from ..matching.promptmid.weights import read_weights
 from ..matching.text.protocol import TextEncoder
 from .batches import Recipe, Size
-from .checkpoint import check_fits, fill, read, restore
+from .checkpoint import READ_ERRORS, check_fits, fill, read, restore
 from .chips import Chip
 from .promptmid_config import PromptMidTraining
 from .promptmid_step import Describer, Painter
@@ -70,8 +69,8 @@ def _read_backbone(path: Path) -> dict[str, torch.Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         return {str(name): value for name, value in found.items() if torch.is_tensor(value)}
-    except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+    except (*READ_ERRORS, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise EngineError(f"The backbone's weights '{path}' cannot be read: {reason}.", _INSTALL) from error
 
 
@@ -90,6 +89,13 @@ class PromptMidRun(TrainingRun):
         self.settings = settings
         learner = (Painter if settings.stage == 1 else Describer)(settings, network, device)
         super().__init__(settings, folder, learner, None, save_every)
+
+    @property
+    def what_next(self) -> str:
+        """See `TrainingRun.what_next`."""
+        if self.settings.stage == 1:
+            return f"`sarto train promptmid --stage 2 --from {self.checkpoint}` goes on with it."
+        return super().what_next
 
     def resume(self, path: Path | None = None) -> None:
         """Go on from a checkpoint, by default the folder's own. Raises InputError where it does not fit."""

