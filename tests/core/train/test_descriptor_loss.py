@@ -154,7 +154,9 @@ def test_the_classifier_learns_what_is_said_and_a_little_of_what_is_not() -> Non
     assert float(land_use_loss(wrong, said)) > 5
     missed, more = right.clone(), right.clone()
     missed[0, 1], more[0, 2] = -9.0, 9.0
-    assert float(land_use_loss(more, said)) == pytest.approx(NOT_SAID * float(land_use_loss(missed, said)), rel=1e-2)
+    assert float(land_use_loss(more, said)) == pytest.approx(
+        NOT_SAID * float(land_use_loss(missed, said)), rel=1e-2
+    )
     unknown = right.clone()
     unknown[2] = 9.0  # of the third pair nothing is said
     assert torch.equal(land_use_loss(unknown, said), land_use_loss(right, said))

@@ -226,8 +226,12 @@ def test_a_checkpoint_of_the_other_stage_is_not_gone_on_with(make: Make) -> None
     assert "--from" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("change", [{"descriptor": 12}, {"prompts": "0" * 16}, {"encoder": "other"}, {"noise": 0.5}])
-def test_another_network_or_other_prompts_are_refused(make: Make, tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"descriptor": 12}, {"prompts": "0" * 16}, {"encoder": "other"}, {"noise": 0.5}]
+)
+def test_another_network_or_other_prompts_are_refused(
+    make: Make, tmp_path: Path, change: dict[str, object]
+) -> None:
     """Also where all tensors have the same shapes."""
     other = make("other", network=replace(NETWORK, **change))  # type: ignore[arg-type]
     other.save()
@@ -434,4 +438,6 @@ def test_the_installed_package_is_found(backbone: Path, tmp_path: Path, monkeypa
     (package / "models" / "efficientnet-lite0.pth").write_bytes(backbone.read_bytes())
     monkeypatch.syspath_prepend(str(tmp_path))
     network = new_network(TINY, MadeEncoder())
-    assert torch.equal(network.backbone._conv_stem.weight, torch.load(backbone, weights_only=True)["_conv_stem.weight"])
+    assert torch.equal(
+        network.backbone._conv_stem.weight, torch.load(backbone, weights_only=True)["_conv_stem.weight"]
+    )

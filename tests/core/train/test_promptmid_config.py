@@ -108,7 +108,9 @@ def test_the_smallest_networks_allowed_can_be_made_and_used(change: dict[str, ob
 
     settings = PromptMidTraining.from_json({"network": {**NETWORK.to_json(), **change}})
     network = CompactNetwork(settings.network).eval()
-    found = network.describe(*images(1, 32, 32), *images(1, 32, 32, 1), network.prompt(network.tokens.new_zeros(1, 7)))
+    found = network.describe(
+        *images(1, 32, 32), *images(1, 32, 32, 1), network.prompt(network.tokens.new_zeros(1, 7))
+    )
     assert found.sar.shape == (1, NETWORK.descriptor, 8, 8)
 
 

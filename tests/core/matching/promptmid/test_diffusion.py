@@ -88,9 +88,7 @@ def test_images_of_a_batch_do_not_see_each_other(branch: DiffusionBranch) -> Non
     together = branch(latent, sar, valid, time, prompt)
     for k in range(3):
         one = slice(k, k + 1)
-        alone = branch(
-            latent[one], sar[one], valid[one], time[one], Prompt(prompt.tokens[one], prompt.shown[one])
-        )
+        alone = branch(latent[one], sar[one], valid[one], time[one], Prompt(prompt.tokens[one], prompt.shown[one]))
         assert torch.allclose(together.velocity[one], alone.velocity, atol=1e-4)
         for scale, part in alone.features.items():
             assert torch.allclose(together.features[scale][one], part, atol=1e-4)

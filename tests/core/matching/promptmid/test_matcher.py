@@ -41,7 +41,9 @@ def pair() -> Pair:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(path, make_network().state_dict(), SMALL, Calibration(evidence={"gain": 1.0}, evidence_offset=0.0))
+    save_weights(
+        path, make_network().state_dict(), SMALL, Calibration(evidence={"gain": 1.0}, evidence_offset=0.0)
+    )
     return path
 
 
