@@ -1,51 +1,30 @@
-"""The last look of PromptMID: keypoints of both images, matched by their descriptors under the pose found.
+"""The last look of PromptMID: keypoints of the optical image, found in the SAR image under the pose.
 
-The paper detects keypoints in both images, describes them, and keeps mutual nearest neighbours. Our own reading of
-what it leaves open: neighbours are looked for where the pose allows, with a ratio test against the next best that
-lies elsewhere; a match is placed to sub-pixel by correlating windows of the low-level features around it, and kept
-where that agrees with the keypoint it was matched to.
+The paper detects keypoints in both images and keeps mutual nearest neighbours of their descriptors. Our reading:
+of keypoints in one image only a small part has one in the other (`sarto bench-keypoints`), so keypoints are taken
+from the optical image alone, and in the SAR image every place near where the pose puts one may be its partner. What
+decides at this range are the low-level features around it: the best place must lead back (mutual), stand out from
+the next best, and fit the common transform. Descriptors have found the pose before (`passes.pose`).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...contract import Floats, Points, Reporter
+from ...contract import Reporter
 from ...geometry import affine
 from ..keypoints import Keypoints, detect
 from ..passes.fine import with_edges
-from ..passes.network import FINE_CELL
-from ..passes.second_pass import FINAL, MOST_TILES, Look, Outcome, conclude, spread_evenly, tile_corners
+from ..passes.second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
 from ..passes.tiles import TILE, Plan, Ties, match_maps
 from ..passes.views import TileView, cut_views, padded
 from ..protocol import MatchTask
-from .aggregate import SCALE
 from .model import PromptModel
-from .network import Described
 
 DENSITY = 1 / 40.0
-"""Keypoints looked for per pixel of a tile."""
-REACH = 8.0
-"""Pixels of the tile from where the pose puts a keypoint, within which its match is looked for."""
-ELSEWHERE = 3.0
-"""Pixels from the best match beyond which another one counts for the ratio test."""
-RATIO = 0.98
-"""Largest distance of the best descriptor as a share of that of the next best elsewhere."""
-AGREE = 3.0
-"""Pixels between the keypoint matched and where low-level features put it."""
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Keypoints matched in one tile: first, second: (N, 2) tile pixels; similarity: (N,) cosine."""
-
-    first: Points
-    second: Points
-    similarity: Floats
+"""Keypoints looked for per valid pixel of a tile."""
 
 
 def keypoint_pass(task: MatchTask, model: PromptModel, outcome: Outcome, reporter: Reporter) -> Outcome:
@@ -53,19 +32,15 @@ def keypoint_pass(task: MatchTask, model: PromptModel, outcome: Outcome, reporte
     rows, columns = task.reference.shape
     size = (min(rows, TILE), min(columns, TILE))
     corners = spread_evenly(tile_corners(rows, columns, size), MOST_TILES)
-    plan = _look(outcome).plan(1.0, True)
+    half = min(outcome.plan.half, FINAL.half)
+    plan = Plan(1.0, half, FINAL.radius, True, FINAL.edges)
     views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
+    whole = (padded(size[0]), padded(size[1]))
     parts = []
-    padded_size = (padded(size[0]), padded(size[1]))
-    for chosen, optical, sar in cut_views(model, task.seen, task.moving, views, padded_size, reporter):
-        parts.append(_match_tiles(model, optical, sar, views[chosen], plan, padded_size))
+    for chosen, optical, sar in cut_views(model, task.seen, task.moving, views, whole, reporter):
+        parts.append(_match_tiles(model, optical, sar, views[chosen], plan, whole))
         reporter.progress("Matching keypoints", chosen.stop / len(views))
     return conclude(task, outcome, Ties.join(parts), plan)
-
-
-def _look(outcome: Outcome) -> Look:
-    """The windows of the second pass's own last look."""
-    return Look(min(outcome.plan.half, FINAL.half), FINAL.radius, FINAL.edges)
 
 
 def _match_tiles(
@@ -82,9 +57,8 @@ def _match_tiles(
     each = len(grid) // len(views)
     parts = []
     for k, view in enumerate(views):
-        tile = _keypoints(model, optical, k), _keypoints(model, sar, k)
-        found = match_descriptors(model, _pick(described, k), *tile)
-        parts.append(_placed(found, grid.select(np.arange(k * each, (k + 1) * each)), view))
+        places = grid.select(np.arange(k * each, (k + 1) * each))
+        parts.append(at_keypoints(_keypoints(model, optical, k), places, view))
     return Ties.join(parts)
 
 
@@ -95,64 +69,25 @@ def _keypoints(model: PromptModel, image: tuple[Tensor, Tensor], number: int) ->
     return detect(model.keypoints, grey, known, max(1, int(DENSITY * known.sum())), model.device)
 
 
-def _pick(described: Described, number: int) -> tuple[Tensor, Tensor]:
-    """The maps (1, C, rows, columns) of one pair that descriptors are read from."""
-    first = min(number, len(described.optical) - 1)
-    return described.optical[first : first + 1], described.sar[number : number + 1]
+def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView) -> Ties:
+    """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
 
-
-def match_descriptors(
-    model: PromptModel, maps: tuple[Tensor, Tensor], first: Keypoints, second: Keypoints
-) -> Matches:
-    """Mutual nearest neighbours within `REACH` that pass the ratio test. maps: (1, C, rows, columns) each."""
-    if not len(first) or not len(second):
-        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    own, others = (_described(model, *each) for each in zip(maps, (first, second)))
-    similarity = (own @ others.T).cpu().numpy()
-    away = np.linalg.norm(first.positions[:, None] - second.positions[None], axis=2)
-    allowed = np.where(away <= REACH, similarity, -1.0)
-    best = allowed.argmax(axis=1)
-    each = np.arange(len(first))
-    mutual = (allowed.argmax(axis=0)[best] == each) & (allowed[each, best] > -1.0)
-    between = np.linalg.norm(second.positions[best][:, None] - second.positions[None], axis=2)
-    next_best = np.where(between > ELSEWHERE, allowed, -1.0).max(axis=1)
-    value = allowed[each, best]
-    distinct = (1 - value) <= RATIO**2 * (1 - next_best)  # squared distances of unit vectors
-    keep = mutual & distinct
-    return Matches(first.positions[keep], second.positions[best[keep]], value[keep].astype(np.float64))
-
-
-def _described(model: PromptModel, maps: Tensor, keypoints: Keypoints) -> Tensor:
-    """Unit descriptors (N, …) of keypoints."""
-    cells = torch.from_numpy((keypoints.positions + 0.5) / SCALE - 0.5).to(maps)
-    found: Tensor = model.network.window(maps, cells[None])[0]
-    return found
-
-
-def _placed(found: Matches, grid: Ties, view: TileView) -> Ties:
-    """Matches with the sub-pixel position that the nearest place of the correlation gives them.
-
-    grid: all places of the tile. What was found there of value, spread and round trip holds for the match.
+    grid: all places of the tile, a few pixels apart; windows around neighbours are almost the same. What was found
+    there of value, margin, spread and round trip holds for the keypoint.
     """
-    back, to_tile = affine.invert(view.lattice), affine.invert(view.to_moving)
-    places = affine.apply(back, grid.reference)
-    shift = affine.apply(to_tile, grid.moving) - places
-    distance = np.linalg.norm(found.first[:, None] - places[None], axis=2)
-    nearest = distance.argmin(axis=1) if len(found.first) else np.zeros(0, int)
-    target = found.first + shift[nearest]
-    agrees = np.linalg.norm(target - found.second, axis=1) <= AGREE
+    places = affine.apply(affine.invert(view.lattice), grid.reference)
+    shift = affine.apply(affine.invert(view.to_moving), grid.moving) - places
+    distance = np.linalg.norm(keypoints.positions[:, None] - places[None], axis=2)
+    nearest = distance.argmin(axis=1) if len(keypoints) else np.zeros(0, dtype=np.int64)
     picked = grid.select(nearest)
     return Ties(
-        affine.apply(view.lattice, found.first),
-        affine.apply(view.to_moving, target),
+        affine.apply(view.lattice, keypoints.positions),
+        affine.apply(view.to_moving, keypoints.positions + shift[nearest]),
         picked.value,
         picked.margin,
         picked.spread,
         picked.round_trip,
-        picked.usable & agrees,
+        picked.usable,
         picked.valid,
         picked.logs,
     )
-
-
-assert FINE_CELL * FINAL.radius >= REACH
