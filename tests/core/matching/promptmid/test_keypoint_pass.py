@@ -29,6 +29,7 @@ from sarto.core.matching.structural.maps import structure_maps
 from ..conftest import Pair, make_pair
 
 CPU = torch.device("cpu")
+SHOWN = np.ones((64, 64), np.float32)
 
 
 def model_of(describe: Callable[..., Described]) -> PromptModel:
@@ -74,7 +75,7 @@ def test_a_keypoint_keeps_its_sub_pixel_and_gets_that_of_the_place_next_to_it(vi
     grid = _grid(shift, view)
     first = np.array([[20.3, 28.2], [41.9, 12.1], [52.5, 60.5]])
     nearest = np.array([[20.5, 28.5], [44.5, 12.5], [52.5, 60.5]])
-    found = at_keypoints(Keypoints(first, np.ones(3)), grid, view)
+    found = at_keypoints(Keypoints(first, np.ones(3)), grid, view, SHOWN)
     assert np.allclose(found.reference, affine.apply(view.lattice, first))
     assert np.allclose(found.moving, affine.apply(view.to_moving, first + shift(nearest)))
     index = (nearest[:, 1] // 8 * 8 + nearest[:, 0] // 8).astype(int)
@@ -88,14 +89,24 @@ def test_a_keypoint_beside_an_unusable_place_is_not_used() -> None:
     grid = _grid(lambda at: np.full_like(at, 0.5), view)
     grid.usable[0], grid.valid[1] = False, False
     keypoints = Keypoints(np.array([[4.0, 5.0], [12.0, 5.0], [30.0, 30.0]]), np.ones(3))
-    found = at_keypoints(keypoints, grid, view)
+    found = at_keypoints(keypoints, grid, view, SHOWN)
     assert found.usable.tolist() == [False, True, True]
     assert found.valid.tolist() == [True, False, True]
 
 
+def test_a_keypoint_that_leads_into_nodata_or_out_of_the_tile_is_not_used() -> None:
+    view = TileView(np.eye(2, 3), np.eye(2, 3))
+    grid = _grid(lambda at: np.full_like(at, 6.0), view)
+    valid = SHOWN.copy()
+    valid[:, 30:40] = 0
+    at = np.array([[20.0, 20.0], [24.6, 20.0], [34.4, 20.0], [52.0, 20.0], [60.0, 20.0], [20.0, 61.0]])
+    found = at_keypoints(Keypoints(at, np.ones(6)), grid, view, valid)
+    assert found.usable.tolist() == [True, False, True, True, False, False]
+
+
 def test_no_keypoints_no_tie_points() -> None:
     view = TileView(np.eye(2, 3), np.eye(2, 3))
-    assert len(at_keypoints(Keypoints(), _grid(lambda at: at * 0, view), view)) == 0
+    assert len(at_keypoints(Keypoints(), _grid(lambda at: at * 0, view), view, SHOWN)) == 0
 
 
 def by_structure(
