@@ -14,8 +14,8 @@ def synthetic_section(painted: Pixels, result: RegisterResult) -> str:
     box = f'class="picture" viewBox="0 0 {grid.width} {grid.height}" role="img"'
     return (
         "<h2>The SAR image, painted (synthetic)</h2><p>What the SAR image might look like to an optical sensor, "
-        f"as the method ‘{escape(result.job.match.method)}’ imagines it. The picture is synthetic: nothing in it was "
-        "measured by an optical sensor, what looks like a detail may not be there, and no figure of this report "
+        f"as the method ‘{escape(result.job.match.method)}’ imagines it. The picture is synthetic: nothing in it "
+        "was measured by an optical sensor, what looks like a detail may not be there, and no figure here "
         "rests on it.</p>"
         f'<div class="pair"><figure><svg {box} aria-label="Reference"><use href="#reference"/></svg>'
         "<figcaption><b>Reference</b></figcaption></figure>"
