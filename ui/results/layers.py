@@ -102,6 +102,7 @@ def make_layers(
     links = _vector(package, "links", "Links from present to true position", project, is_needed=False)
     yield
     cover = open_cover(_existing(result, "land_cover"), project) if "land_cover" in result.files else None
+    yield
     painted = open_painted(result, project) if "painted" in result.files else None
     layers = ResultLayers(gcps, residuals, links, cover, aligned, painted)
     _set_arrows(residuals, result.gcps, scale)

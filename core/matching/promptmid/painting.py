@@ -189,20 +189,20 @@ def _ramp(length: int) -> npt.NDArray[np.float32]:
 
 def agreeing_levels(tiles: list[Tile]) -> tuple[Floats, Floats]:
     """Gain and offset (N,) of each tile with which all of them agree best where they overlap."""
-    pairs, shown = [], []
+    pairs, means, spreads = [], [], []
     for i, first in enumerate(tiles):
         for j in range(i + 1, len(tiles)):
             shared = _shared(first, tiles[j])
             if shared is not None:
                 pairs.append((i, j))
-                shown.append(shared)
+                means.append([part.mean() for part in shared])
+                spreads.append([part.std() + 0.01 for part in shared])
     if not pairs:
         return np.ones(len(tiles)), np.zeros(len(tiles))
-    means, spreads = (np.array([[f(part) for part in both] for both in shown]) for f in (np.mean, np.std))
-    ratios = np.log((spreads[:, 1] + 0.01) / (spreads[:, 0] + 0.01))
+    ratios = np.log([second / first for first, second in spreads])
     limit = math.log(MOST_GAIN)
     gains = np.exp(np.clip(_settled(len(tiles), pairs, ratios, GAIN_TIE), -limit, limit))
-    levels = means * gains[np.array(pairs)]
+    levels = np.array(means) * gains[np.array(pairs)]
     return gains, _settled(len(tiles), pairs, levels[:, 1] - levels[:, 0], OFFSET_TIE)
 
 
