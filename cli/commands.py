@@ -31,7 +31,7 @@ from .options import add_dataclass, changed_options, read_dataclass, read_land_u
 NOT_TRUSTED = 10
 """Exit status of a run that delivered a result which is not trusted."""
 
-GCP_KINDS = ("gpkg", "points", "csv", "geojson", "land_cover", "record", "report")
+GCP_KINDS = ("gpkg", "points", "csv", "geojson", "land_cover", "painted", "record", "report")
 
 
 def register(args: argparse.Namespace, console: Console) -> int:

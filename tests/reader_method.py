@@ -1,4 +1,4 @@
-"""A stand-in for a method that reads text and land use; as a script it is a worker that knows it."""
+"""A stand-in for a method that reads text and land use, and paints; as a script it is a worker that knows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import types
 
 import numpy as np
-from sarto.core.contract import SILENT, CoverMap, MatchResult, Pixels, Reporter, TiePoints
+from sarto.core.contract import SILENT, CoverMap, MatchResult, Painting, Pixels, Reporter, TiePoints
 from sarto.core.matching import METHODS, TRAITS, MatchTask, Traits
 from sarto.core.matching.land_use import count_classes, parse_classes
 from sarto.core.matching.prompts import load_library, parse_scenes
@@ -29,7 +29,16 @@ class Reader:
         steps["named"] = list(parse_classes(task.options.land_use))
         steps["land_use"] = None if task.land_use is None else told(task.land_use)
         cover = cover_of(rows, columns) if task.land_cover else None
-        return MatchResult(ties, np.ones(81, bool), pose, 0.95, 90, steps=steps, cover=cover)
+        painted = painting_of(task.moving) if task.painting else None
+        steps |= {"painting": task.painting} | ({"painted by": "a brush"} if task.painting else {})
+        return MatchResult(ties, np.ones(81, bool), pose, 0.95, 90, steps=steps, cover=cover, painted=painted)
+
+
+def painting_of(moving: Pixels) -> Painting:
+    """The negative, of every second pixel."""
+    coarse = np.asarray(moving)[::2, ::2]
+    values = np.where(coarse > 0, 256 - np.maximum(coarse, 1).astype(int), 0).astype(np.uint8)
+    return Painting(values, np.array([[2.0, 0, 0], [0, 2.0, 0]]))
 
 
 def told(land_use: Pixels) -> dict[str, object]:
@@ -58,7 +67,9 @@ def register() -> None:
     module.Reader = Reader
     sys.modules[module.__name__] = module
     METHODS["reader"] = "reader:Reader"
-    TRAITS["reader"] = Traits("Reader (for tests)", "Choose it in tests.", reads_text=True, reads_land_use=True)
+    TRAITS["reader"] = Traits(
+        "Reader (for tests)", "Choose it in tests.", reads_text=True, reads_land_use=True, paints=True
+    )
 
 
 def main() -> None:

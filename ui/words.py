@@ -30,6 +30,7 @@ LABELS: dict[str, str] = {
     "resampling": "Resampling",
     "overwrite": "Replace existing results",
     "land_cover": "Write the land cover seen",
+    "painted": "Write a synthetic optical picture",
     "gsd": "Pixel size for matching",
     "bands": "Bands",
     "nodata": "NoData value",

@@ -19,6 +19,7 @@ from .errors import (
 from .grid import Grid, Points
 from .options import (
     MODELS,
+    PAINTS,
     RANGES,
     READS_LAND_USE,
     READS_TEXT,
@@ -33,6 +34,7 @@ from .options import (
     check_options,
     limits,
 )
+from .painting import Painting
 from .pair import Pixels, PreparedPair
 from .progress import SILENT, Reporter
 from .result import Assessment, Figures, RegisterResult, TransformRecord, Verdict
@@ -42,6 +44,7 @@ __all__ = [
     "CHECK",
     "GCP",
     "MODELS",
+    "PAINTS",
     "RANGES",
     "READS_LAND_USE",
     "READS_TEXT",
@@ -65,6 +68,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "OutputOptions",
+    "Painting",
     "Pixels",
     "Points",
     "PreparedPair",

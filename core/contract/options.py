@@ -16,7 +16,7 @@ from typing import Any, Optional, get_args, get_type_hints
 
 from .errors import OptionError
 
-READS_TEXT, READS_LAND_USE = "reads_text", "reads_land_use"
+READS_TEXT, READS_LAND_USE, PAINTS = "reads_text", "reads_land_use", "paints"
 """Traits of methods (`core.matching.registry`) without which an option is not heeded."""
 
 
@@ -30,7 +30,7 @@ def option(
 ) -> Any:
     """A dataclass field with a help text and, where they apply, its values or its limits (inclusive).
 
-    only_for: trait of the methods that heed it, "reads_text" or "reads_land_use"; "" = all do.
+    only_for: trait of the methods that heed it, "reads_text", "reads_land_use" or "paints"; "" = all do.
     """
     metadata = {
         "help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "only_for": only_for
@@ -257,6 +257,12 @@ class OutputOptions:
         False,
         "Also write which land cover the method saw where (land_cover.tif), and show it in the report.",
         only_for=READS_TEXT,
+    )
+    painted: bool = option(
+        False,
+        "Also write what the SAR image would look like to an optical sensor, as the method imagines it "
+        "(synthetic_optical.tif): a synthetic picture, for the eye only.",
+        only_for=PAINTS,
     )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .cover import CoverMap
 from .grid import Grid, Points
+from .painting import Painting
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -59,6 +60,7 @@ class MatchResult:
         (0 = independent).
     steps: what the method did, in plain words and figures, for the record.
     cover: which land cover the method saw where; None where it sees none, or none was asked for.
+    painted: the moving image as the method paints it; None where it paints none, or none was asked for.
     """
 
     ties: TiePoints
@@ -69,6 +71,7 @@ class MatchResult:
     reach: float = 0.0
     steps: dict[str, Any] = field(default_factory=dict)
     cover: Optional[CoverMap] = None
+    painted: Optional[Painting] = None
 
 
 GCP, CHECK = "gcp", "check"

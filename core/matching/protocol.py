@@ -21,6 +21,7 @@ class MatchTask:
     tolerance_px: robust rejection threshold, pixels.
     model: the transform that will be fitted ("auto" or a model's name): decides what the tie points must agree on.
     land_cover: whether `MatchResult.cover` is wanted, of a method that can give it.
+    painting: whether `MatchResult.painted` is wanted, of a method that can give it.
     bands: uint8 (bands, rows, columns) of the reference, each stretched by itself and 0 where `reference` is 0;
         None where there is only the grey image.
     land_use: uint8 (rows, columns) as the reference, the class of land use at each pixel (1…7, in the order of
@@ -36,6 +37,7 @@ class MatchTask:
     land_cover: bool = False
     bands: Optional[Pixels] = None
     land_use: Optional[Pixels] = None
+    painting: bool = False
 
     @property
     def seen(self) -> Pixels:

@@ -23,6 +23,7 @@ class Traits:
     title: its name in lists. when: when to choose it, a sentence or two for a tooltip.
     reads_text: it takes the scene hint, and can tell which land cover it saw where.
     reads_land_use: it takes a land-cover layer, or classes of land use that the user names.
+    paints: it can show what the SAR image would look like to an optical sensor.
     packages: what it needs in the engine besides the packages that all methods need (see `worker.environment`).
     pace: time that it takes for matching, as a multiple of what `structural` takes.
     """
@@ -31,6 +32,7 @@ class Traits:
     when: str = ""
     reads_text: bool = False
     reads_land_use: bool = False
+    paints: bool = False
     packages: tuple[str, ...] = ()
     pace: float = 1.0
 
@@ -54,6 +56,7 @@ TRAITS: dict[str, Traits] = {
         "Finds keypoints in both images and describes them with a network that paints what the SAR image would "
         "look like to an optical sensor, told what the ground is used for. Slower.",
         reads_land_use=True,
+        paints=True,
         packages=("safetensors",),
         pace=6.0,
     ),
@@ -66,7 +69,7 @@ def traits_of(name: str) -> Traits:
 
 
 def methods_with(trait: str) -> tuple[str, ...]:
-    """The registered methods that have a trait: "reads_text" or "reads_land_use"."""
+    """The registered methods that have a trait: "reads_text", "reads_land_use" or "paints"."""
     return tuple(name for name in METHODS if getattr(traits_of(name), trait))
 
 

@@ -9,12 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
 from ..contract import OutputError, OutputOptions, PreparedPair, RegisterResult, Reporter, to_dict
 from ..geometry import Transform
 from ..raster import (
-    LandCover,
     Scene,
     input_files,
     source_positions,
@@ -24,11 +22,13 @@ from ..raster import (
     write_geojson,
     write_gpkg,
     write_land_cover,
+    write_synthetic,
 )
 from ..raster import write_points as write_qgis_points
 from ..raster.land_cover import SIDECAR
 from ..report import write_report
-from .views import pair_views
+from .extras import ON_REQUEST, Extras
+from .views import painted_view, pair_views
 
 FILES: dict[str, str] = {
     "aligned": "aligned.tif",
@@ -37,10 +37,13 @@ FILES: dict[str, str] = {
     "csv": "gcps.csv",
     "geojson": "gcps.geojson",
     "land_cover": "land_cover.tif",
+    "painted": "synthetic_optical.tif",
     "record": "record.json",
     "report": "report.html",
 }
 """Kinds of result and their file names, in the order in which they are written."""
+
+NO_EXTRAS = Extras()
 
 
 def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) -> dict[str, str]:
@@ -50,13 +53,12 @@ def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) 
 
 def wanted_kinds(kinds: tuple[str, ...], output: OutputOptions) -> tuple[str, ...]:
     """The kinds without those that are written on request only, and were not asked for."""
-    return tuple(kind for kind in kinds if kind != "land_cover" or output.land_cover)
+    return tuple(kind for kind in kinds if kind not in ON_REQUEST or getattr(output, kind))
 
 
-def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair, cover: Optional[LandCover]) -> tuple[str, ...]:
-    """The kinds that can be written: GeoJSON needs longitudes and latitudes; not all methods see land cover."""
-    impossible = set() if pair.reference_grid.crs else {"geojson"}
-    impossible |= set() if cover is not None else {"land_cover"}
+def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair, extras: Extras) -> tuple[str, ...]:
+    """The kinds that can be written: GeoJSON needs longitudes and latitudes; not all methods have all extras."""
+    impossible = {*extras.lacking(kinds), *(() if pair.reference_grid.crs else ("geojson",))}
     return tuple(kind for kind in kinds if kind not in impossible)
 
 
@@ -123,30 +125,16 @@ def write_results(
     kinds: tuple[str, ...],
     reporter: Reporter,
     timed: Callable[[RegisterResult], RegisterResult] = lambda result: result,
-    cover: Optional[LandCover] = None,
+    extras: Extras = NO_EXTRAS,
 ) -> RegisterResult:
     """Write the wanted kinds of result into `folder`; `result.files` names where they will end up.
 
-    cover: the land cover that the method saw, where it is to be delivered.
+    extras: those of the kinds on request.
     timed: gives a result the time that the job took so far; what the record holds is returned.
     """
     with Scene(result.job.moving, "SAR") as moving, Scene(result.job.reference, "optical") as reference:
         source = source_positions(result.gcps, moving)
-        if "aligned" in kinds:
-            output = result.job.output
-            grid = target_grid(
-                output.grid, reference.grid, moving, transform.apply, result.reference_grid, result.moving_grid
-            )
-            write_aligned(
-                result.job.moving,
-                transform.apply,
-                result.reference_grid,
-                result.moving_grid,
-                grid,
-                folder / FILES["aligned"],
-                output.resampling,
-                reporter,
-            )
+        _write_rasters(result, transform, (reference, moving), folder, kinds, reporter, extras)
     tables: dict[str, Callable[..., Path]] = {
         "gpkg": write_gpkg,
         "points": write_qgis_points,
@@ -157,16 +145,42 @@ def write_results(
         if kind in kinds:
             reporter.progress("Writing the GCPs", 0.5)
             write(result.gcps, source, folder / FILES[kind])
-    if cover is not None and "land_cover" in kinds:
-        write_land_cover(cover, folder / FILES["land_cover"])
+    if extras.land_cover is not None and "land_cover" in kinds:
+        write_land_cover(extras.land_cover, folder / FILES["land_cover"])
     if "report" in kinds:
         reporter.progress("Writing the report", 0.0)
         views = pair_views(pair, transform)
         result = timed(result)
-        write_report(folder / FILES["report"], result, views.reference, views.before, views.after, cover=cover)
+        painted = None if extras.painted is None else painted_view(pair, transform, extras.painted)
+        shown = views.reference, views.before, views.after
+        write_report(folder / FILES["report"], result, *shown, cover=extras.land_cover, painted=painted)
     result = timed(result)
     if "record" in kinds:
         text = json.dumps(to_dict(result), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / FILES["record"]).write_text(text, encoding="utf-8")
     reporter.progress("Done", 1.0)
     return result
+
+
+def _write_rasters(
+    result: RegisterResult,
+    transform: Transform,
+    scenes: tuple[Scene, Scene],
+    folder: Path,
+    kinds: tuple[str, ...],
+    reporter: Reporter,
+    extras: Extras,
+) -> None:
+    """The aligned raster, and on its place the synthetic picture. scenes: reference and moving."""
+    if "aligned" not in kinds and "painted" not in kinds:
+        return
+    (reference, moving), output = scenes, result.job.output
+    grids = result.reference_grid, result.moving_grid
+    grid = target_grid(output.grid, reference.grid, moving, transform.apply, *grids)
+    if "aligned" in kinds:
+        aligned = folder / FILES["aligned"]
+        write_aligned(result.job.moving, transform.apply, *grids, grid, aligned, output.resampling, reporter)
+    if extras.painted is not None and "painted" in kinds:
+        told = {"METHOD": result.job.match.method, "WEIGHTS": str(result.steps.get("painted by", "not told"))}
+        picture = folder / FILES["painted"]
+        write_synthetic(extras.painted, transform.apply, grids[0], grid, picture, told, reporter)

@@ -25,11 +25,13 @@ from ..contract import (
 from ..geometry import leave_one_out, summary
 from ..raster import LandCover, prepare, read_land_cover
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
+from .extras import Extras
 from .register import scratch_folder, sources, versions
 from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
 
 BY_HAND = "by hand."
+_NOT_PAINTED = ("The synthetic picture was not written again: it is painted while the images are matched.",)
 
 
 def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) -> RegisterResult:
@@ -37,7 +39,7 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
 
     The layers are read again, so that coverage and similarity are measured for the transform as it is now;
     the verdict is given anew, and never 'trusted' where check points were switched off by hand. The land cover is
-    handed on, where it is still there.
+    handed on, where it is still there; the synthetic picture is not, which the record says.
     Raises InputError (the layers are not what they were), OutputError, Cancelled; nothing is then left.
     """
     started = time.monotonic()
@@ -47,7 +49,7 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
         model=replace(old.job.model, model=edited.model),
         output=replace(old.job.output, directory=str(Path(directory).absolute()), overwrite=False),
     )
-    cover = _stored_cover(old)
+    extras = Extras(land_cover=_stored_cover(old))
     kinds = wanted_kinds(tuple(FILES), job.output)
     check_output(job.output.directory, False, sources(job), kinds)
 
@@ -58,10 +60,10 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
         pair = prepare(job, reporter, Path(scratch), with_bands=False)
         _check_unchanged(pair, old, job)
         reporter.progress("Assessing", 0.0)
-        kinds = possible_kinds(kinds, pair, cover)
+        kinds = possible_kinds(kinds, pair, extras)
         result = _describe(edited, job, pair, kinds)
         with staging(job.output.directory, False) as folder:
-            result = write_results(result, pair, edited.transform, folder, kinds, reporter, timed, cover)
+            result = write_results(result, pair, edited.transform, folder, kinds, reporter, timed, extras)
         del pair  # closes the memory-mapped images, so that Windows can remove them
     return result
 
@@ -101,11 +103,17 @@ def _describe(edited: EditedRun, job: RegisterJob, pair: PreparedPair, kinds: tu
         assessment=cap_for_edits(assessment, edited.switched_off[CHECK]),
         files=planned_files(job.output.directory, kinds),
         notes=(
-            *(note for note in old.notes if not (" switched " in note and note.endswith(BY_HAND))),
+            *(note for note in old.notes if not _is_outdated(note)),
             *_notes(edited),
+            *(_NOT_PAINTED if "painted" in old.files else ()),
         ),
         versions={**old.versions, **versions()},
     )
+
+
+def _is_outdated(note: str) -> bool:
+    """Whether a note of the run holds no longer for its edited GCPs."""
+    return (" switched " in note and note.endswith(BY_HAND)) or note.startswith(FILES["painted"])
 
 
 def cap_for_edits(assessment: Assessment, checks_off: int) -> Assessment:

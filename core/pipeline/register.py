@@ -25,8 +25,9 @@ from ..contract import (
 )
 from ..raster import prepare
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
+from .extras import Extras, about_extras
 from .solve import MatchesPairs, Solution, solve
-from .text_options import check_hints, land_use_reader, seen_cover, unheeded
+from .text_options import check_hints, land_use_reader, unheeded
 
 
 def register(
@@ -54,17 +55,18 @@ def register(
 
     with scratch_folder() as scratch:
         pair = prepare(job, reporter, Path(scratch), classify=land_use_reader(job))
-        asked, search = "land_cover" in kinds, SearchRange.parse(job.match.range)
-        solution = solve(pair, matcher, search, job.match, job.model, reporter, asked)
-        cover = seen_cover(pair, solution.match) if asked else None
-        notes = unheeded(job, asked and cover is None)
+        search, wanted = SearchRange.parse(job.match.range), ("land_cover" in kinds, "painted" in kinds)
+        solution = solve(pair, matcher, search, job.match, job.model, reporter, *wanted)
+        extras = Extras.of(pair, solution.match, kinds)
+        notes = unheeded(job, extras.lacking(kinds))
         for note in notes:
             reporter.log(note)
-        kinds = possible_kinds(kinds, pair, cover)
+        kinds = possible_kinds(kinds, pair, extras)
+        notes += about_extras(job, extras)
         result = timed(describe(job, pair, solution, kinds, notes))
         if kinds:
             with staging(job.output.directory, job.output.overwrite) as folder:
-                result = write_results(result, pair, solution.transform, folder, kinds, reporter, timed, cover)
+                result = write_results(result, pair, solution.transform, folder, kinds, reporter, timed, extras)
         del pair  # closes the memory-mapped images, so that Windows can remove them
     return result
 

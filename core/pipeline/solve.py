@@ -69,14 +69,17 @@ def solve(
     model_options: ModelOptions,
     reporter: Reporter = SILENT,
     land_cover: bool = False,
+    painting: bool = False,
 ) -> Solution:
     """Match a pair and draw the conclusion. Raises NoMatchError where not even a pose can be given.
 
     land_cover: whether the method is asked which land cover it saw (`Solution.match.cover`).
+    painting: whether it is asked to paint the moving image (`Solution.match.painted`).
     """
     tolerance, model = model_options.tolerance_px, model_options.model
     images = pair.reference, pair.moving
-    task = MatchTask(*images, search, match_options, tolerance, model, land_cover, pair.bands, pair.land_use)
+    more = land_cover, pair.bands, pair.land_use, painting
+    task = MatchTask(*images, search, match_options, tolerance, model, *more)
     return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
 
 

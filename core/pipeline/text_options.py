@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
-from ..contract import MatchOptions, MatchResult, PreparedPair, RegisterJob
+from ..contract import MatchOptions, RegisterJob
 from ..matching import traits_of
 from ..matching.land_use import CLASSES, load_land_use, parse_classes
 from ..matching.legends import LEGENDS, choose_legend
 from ..matching.prompts import AUTO, load_library, parse_scenes
-from ..raster import Classify, LandCover, classify_cover
+from ..raster import Classify
 
 
 def known_scenes() -> dict[str, str]:
@@ -70,18 +70,15 @@ def land_use_reader(job: RegisterJob) -> Optional[Classify]:
     return classify
 
 
-def seen_cover(pair: PreparedPair, match: MatchResult) -> Optional[LandCover]:
-    """The land cover that a method saw, as it is delivered; None where it saw none."""
-    return None if match.cover is None else classify_cover(match.cover, pair.reference, pair.reference_grid)
-
-
-def unheeded(job: RegisterJob, lacks_cover: bool) -> tuple[str, ...]:
-    """What was asked for and the method did not do, for the record. lacks_cover: its land cover, for one."""
+def unheeded(job: RegisterJob, lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """What was asked for and the method did not do, for the record. lacking: kinds of result that it lacks."""
     options, traits, notes = job.match, traits_of(job.match.method), []
     if scene_names(options.scene) and not traits.reads_text:
         notes.append(f"The scene hint was not used: the method '{options.method}' reads no text.")
-    if lacks_cover:
+    if "land_cover" in lacking:
         notes.append(f"No land cover was written: the method '{options.method}' sees none.")
+    if "painted" in lacking:
+        notes.append(f"No synthetic picture was written: the method '{options.method}' paints none.")
     if not traits.reads_land_use:
         asked = {"land-cover layer": job.land_use_layer, "named land use": class_names(options.land_use)}
         unused = [what for what, value in asked.items() if value]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..assess import bilinear, pixel_positions
-from ..contract import Pixels, PreparedPair
-from ..geometry import Transform
+from ..contract import Floats, Painting, Pixels, PreparedPair
+from ..geometry import Transform, affine
 
 VIEW_SIDE = 2000
 BLOCK_ROWS = 256
@@ -25,19 +25,43 @@ class PairViews:
 
 def pair_views(pair: PreparedPair, transform: Transform) -> PairViews:
     """Views of at most VIEW_SIDE pixels a side. 'before' is empty where the layers shared no world."""
-    factor = max(1, -(-max(pair.reference.shape) // VIEW_SIDE))
+    factor = _factor(pair)
     reference = _shrink(pair.reference, factor)
     moving = _shrink(pair.moving, factor)
     before = moving if pair.is_georeferenced else np.zeros_like(reference)
+    return PairViews(reference, before, _moved(moving, factor, np.eye(2, 3), reference.shape, factor, transform))
+
+
+def painted_view(pair: PreparedPair, transform: Transform, painted: Painting) -> Pixels:
+    """A painting of the moving image as `PairViews.after` shows the image itself."""
+    factor = _factor(pair)
+    rows, columns = (n // factor for n in pair.reference.shape)
+    size = float(np.sqrt(abs(np.linalg.det(painted.lattice[:, :2]))))
+    fewer = min(max(1, round(factor / size)), *painted.values.shape)
+    small = _shrink(painted.values, fewer)
+    return _moved(small, fewer, affine.invert(painted.lattice), (rows, columns), factor, transform)
+
+
+def _factor(pair: PreparedPair) -> int:
+    return max(1, -(-max(pair.reference.shape) // VIEW_SIDE))
+
+
+def _moved(
+    image: Pixels, shrunk: int, from_moving: Floats, shape: tuple[int, ...], factor: int, transform: Transform
+) -> Pixels:
+    """An image on the reference's footprint, every `factor` pixels.
+
+    shrunk: pixels of the whole image per pixel of this one; from_moving: (2, 3) moving pixel → its whole pixel.
+    """
     half = (factor - 1) / 2
-    after = np.zeros_like(reference)
-    for row in range(0, reference.shape[0], BLOCK_ROWS):
-        height = min(BLOCK_ROWS, reference.shape[0] - row)
-        positions = pixel_positions(half, row * factor + half, reference.shape[1], height, factor)
-        target = transform.apply(positions.reshape(-1, 2)).reshape(positions.shape)
-        values = bilinear(moving, (target - half) / factor)
+    after = np.zeros((shape[0], shape[1]), np.uint8)
+    for row in range(0, shape[0], BLOCK_ROWS):
+        height = min(BLOCK_ROWS, shape[0] - row)
+        positions = pixel_positions(half, row * factor + half, shape[1], height, factor)
+        target = affine.apply(from_moving, transform.apply(positions.reshape(-1, 2))).reshape(positions.shape)
+        values = bilinear(image, (target - (shrunk - 1) / 2) / shrunk)
         after[row : row + height] = np.where(np.isfinite(values), np.rint(np.nan_to_num(values)), 0)
-    return PairViews(reference, before, after)
+    return after
 
 
 def _shrink(image: Pixels, factor: int) -> Pixels:

@@ -21,6 +21,7 @@ from .prepare import prepare
 from .radiometry import detect_sar_kind, to_uint8
 from .scene import Scene
 from .speckle import refined_lee
+from .synthetic import write_synthetic
 from .target import target_grid
 from .warp import write_aligned
 
@@ -57,4 +58,5 @@ __all__ = [
     "write_gpkg",
     "write_land_cover",
     "write_points",
+    "write_synthetic",
 ]

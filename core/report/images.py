@@ -88,13 +88,14 @@ def definitions(views: Views, detail: Window | None) -> str:
     parts = []
     for name in ("reference", "before", "after"):
         image = getattr(views, name)
-        parts.append(_image(name, decimated(image), whole))
+        parts.append(image_element(name, decimated(image), whole))
         if detail is not None:
-            parts.append(_image(f"detail-{name}", _crop(views, image, detail), detail))
+            parts.append(image_element(f"detail-{name}", _crop(views, image, detail), detail))
     return f'<svg width="0" height="0" class="defs" aria-hidden="true"><defs>{"".join(parts)}</defs></svg>'
 
 
-def _image(name: str, pixels: Pixels, place: Window) -> str:
+def image_element(name: str, pixels: Pixels, place: Window) -> str:
+    """SVG of a picture at its place, with its name as id; as bright as the other pictures."""
     data = base64.b64encode(encode_png(_toned(pixels))).decode("ascii")
     return (
         f'<image id="{name}" x="{place.x:g}" y="{place.y:g}" width="{place.width:g}" height="{place.height:g}" '

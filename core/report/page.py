@@ -16,6 +16,7 @@ from .cover import cover_section
 from .figures import histogram, residual_map
 from .images import COOL, WARM, Views, Window, checkerboard, definitions, detail_window
 from .style import CSS
+from .synthetic import synthetic_section
 from .text import Ruler, escape
 
 # Layer names come from strangers: nothing on this page may load or run anything
@@ -30,22 +31,29 @@ def write_report(
     after: Pixels,
     overwrite: bool = False,
     cover: Optional[LandCover] = None,
+    painted: Optional[Pixels] = None,
 ) -> Path:
     """Write the report as one self-contained HTML file and return its path.
 
     reference, before, after: uint8 (H, W) of one size and any resolution, each spanning the footprint of
     `result.reference_grid`; 0 = NoData. `before` and `after` show the moving layer.
-    cover: the land cover that the method saw, where it is to be shown.
+    cover: the land cover that the method saw, where it is to be shown. painted: as `after`, what the method
+    painted of the moving layer, where it is to be shown.
     Raises OutputError if the file exists (without `overwrite`) or cannot be written, InputError for views
     that do not fit together.
     """
     views = Views(reference, before, after, result.reference_grid)
     with replacing(path, overwrite) as temporary:
-        temporary.write_text(render(result, views, cover), encoding="utf-8")
+        temporary.write_text(render(result, views, cover, painted), encoding="utf-8")
     return Path(path)
 
 
-def render(result: RegisterResult, views: Views, cover: Optional[LandCover] = None) -> str:
+def render(
+    result: RegisterResult,
+    views: Views,
+    cover: Optional[LandCover] = None,
+    painted: Optional[Pixels] = None,
+) -> str:
     """The whole page."""
     ruler = Ruler.of(result.reference_grid)
     detail = detail_window(views, result.gcps)
@@ -57,6 +65,7 @@ def render(result: RegisterResult, views: Views, cover: Optional[LandCover] = No
         + _pictures(views, detail)
         + _residuals(result, ruler)
         + ("" if cover is None else cover_section(cover, result))
+        + ("" if painted is None else synthetic_section(painted, result))
         + "<h2>All figures</h2><p>Lengths are pixels of the analysis grid.</p>"
         + sections.all_figures(result.assessment.figures, ruler)
         + f"<h2>Tie points</h2><p>{_table_caption(result)}</p>"

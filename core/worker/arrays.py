@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import CoverMap, EngineError, Flags, InputError, OutputError, Pixels, TiePoints
+from ..contract import CoverMap, EngineError, Flags, InputError, OutputError, Painting, Pixels, TiePoints
 
 IMAGES = ("reference", "moving", "bands", "land_use")
 """Fields of a task that hold images."""
@@ -57,6 +57,11 @@ class Exchange:
     def cover_path(self) -> str:
         """Where the worker puts the shares of a cover map."""
         return cover_path(self.result_prefix)
+
+    @property
+    def painted_path(self) -> str:
+        """Where the worker puts the pixels of a painting."""
+        return painted_path(self.result_prefix)
 
     def path_of(self, image: Pixels, name: str) -> str:
         """Path of a `.npy` file that holds the image; written only if there is none yet."""
@@ -155,8 +160,36 @@ def read_cover(path: str, rest: Any) -> CoverMap:
             raise ValueError(f"shape {share.shape}, {share.dtype}")
         if not len(names) == len(titles) == len(share):
             raise ValueError(f"{len(names)} names and {len(titles)} titles for {len(share)} land covers")
-        if lattice.shape != (2, 3) or not np.isfinite(lattice).all() or np.linalg.det(lattice[:, :2]) == 0:
-            raise ValueError(f"lattice {lattice.tolist()}")
+        _check_lattice(lattice)
     except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError) as error:
         raise EngineError(f"The matching engine's land cover cannot be read: {error}.", "Run it again.") from error
     return CoverMap(names, titles, share, lattice)
+
+
+def painted_path(prefix: str) -> str:
+    """The file with the pixels of a painting that belongs to a result prefix."""
+    return f"{prefix}-painted.npy"
+
+
+def write_painted(path: str, painted: Painting) -> dict[str, Any]:
+    """Store the pixels of a painting as uint8 (rows, columns); returns the rest of it for a message."""
+    np.save(path, np.asarray(painted.values, dtype=np.uint8), allow_pickle=False)
+    return {"values": path, "lattice": painted.lattice}
+
+
+def read_painted(path: str, rest: Any) -> Painting:
+    """A painting from its file and the rest in a message. Raises EngineError where they do not make one."""
+    try:
+        values = np.load(path, allow_pickle=False)
+        lattice = np.array(rest["lattice"], dtype=np.float64)
+        if values.dtype != np.uint8 or values.ndim != 2 or values.size == 0:
+            raise ValueError(f"shape {values.shape}, {values.dtype}")
+        _check_lattice(lattice)
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError) as error:
+        raise EngineError(f"The matching engine's painting cannot be read: {error}.", "Run it again.") from error
+    return Painting(values, lattice)
+
+
+def _check_lattice(lattice: npt.NDArray[np.float64]) -> None:
+    if lattice.shape != (2, 3) or not np.isfinite(lattice).all() or np.linalg.det(lattice[:, :2]) == 0:
+        raise ValueError(f"lattice {lattice.tolist()}")

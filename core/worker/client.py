@@ -18,7 +18,7 @@ import numpy as np
 
 from ..contract import SILENT, Cancelled, EngineError, MatchResult, Pixels, Reporter, error_from_code, to_dict
 from ..matching import MatchTask
-from .arrays import IMAGES, Exchange, read_cover, read_ties
+from .arrays import IMAGES, Exchange, read_cover, read_painted, read_ties
 from .messages import PROTOCOL, Message
 from .process import End, Rubbish, WorkerProcess
 
@@ -277,6 +277,7 @@ def _result(reply: Message, files: Exchange) -> MatchResult:
     """The match result in a reply and its files. Raises EngineError where it is not complete."""
     ties, inliers = read_ties(files.ties_path)
     cover = read_cover(files.cover_path, reply["cover"]) if reply.get("cover") else None
+    painted = read_painted(files.painted_path, reply["painted"]) if reply.get("painted") else None
     try:
         pose = np.array(reply["pose"], dtype=np.float64)
         if pose.shape != (2, 3):
@@ -284,6 +285,7 @@ def _result(reply: Message, files: Exchange) -> MatchResult:
         evidence, tried = reply["evidence"], int(reply["tried"])
         steps = dict(reply.get("steps") or {})
         known = float("nan") if evidence is None else float(evidence)
-        return MatchResult(ties, inliers, pose, known, tried, float(reply.get("reach") or 0.0), steps, cover)
+        reach = float(reply.get("reach") or 0.0)
+        return MatchResult(ties, inliers, pose, known, tried, reach, steps, cover, painted)
     except (KeyError, TypeError, ValueError) as error:
         raise EngineError(f"The matching engine's result is not complete: {error}.", "Run it again.") from error

@@ -19,7 +19,16 @@ from typing import Any, NoReturn
 
 from ..contract import EngineError, InputError, Reporter, SartoError, from_dict, to_dict
 from ..matching import Matcher, MatchTask, create
-from .arrays import IMAGES, cover_path, read_image, ties_path, write_cover, write_ties
+from .arrays import (
+    IMAGES,
+    cover_path,
+    painted_path,
+    read_image,
+    ties_path,
+    write_cover,
+    write_painted,
+    write_ties,
+)
 from .environment import device, pip_names, versions
 from .messages import HEARTBEAT_SECONDS, MAX_LINE, PROTOCOL, Message, decode, encode
 
@@ -172,6 +181,8 @@ class Server:
         rest |= {"reach": found.reach, "steps": found.steps}
         if found.cover is not None and task.land_cover:
             rest["cover"] = write_cover(cover_path(prefix), found.cover)
+        if found.painted is not None and task.painting:
+            rest["painted"] = write_painted(painted_path(prefix), found.painted)
         return {"ties": path, **to_dict(rest)}
 
     def _logger(self, number: Any) -> Callable[[str], None]:

@@ -64,7 +64,7 @@ class WarpAlgorithm(SartoAlgorithm):
         self.addParameter(_gcp_file())
         for parameter in parameters_of(ModelOptions, skip=("tolerance_px", "check_share"), plain=("model",)):
             self.addParameter(parameter)
-        for parameter in parameters_of(OutputOptions, skip=("directory", "overwrite", "land_cover")):
+        for parameter in parameters_of(OutputOptions, skip=("directory", "overwrite", "land_cover", "painted")):
             self.addParameter(parameter)
         self.addParameter(QgsProcessingParameterRasterDestination("OUTPUT", "Aligned SAR layer"))
         self.addOutput(QgsProcessingOutputString("MODEL", "Transform"))

@@ -158,6 +158,7 @@ class RegisterAlgorithm(JobAlgorithm):
         self.addOutput(QgsProcessingOutputVectorLayer("GCPS", "GCPs", QgsProcessing.SourceType.TypeVectorPoint))
         self.addOutput(QgsProcessingOutputFile("POINTS", "Georeferencer points"))
         self.addOutput(QgsProcessingOutputRasterLayer("LAND_COVER_MAP", "Land cover that the method saw"))
+        self.addOutput(QgsProcessingOutputRasterLayer("SYNTHETIC_PICTURE", "Synthetic picture (painted from SAR)"))
         self.addOutput(QgsProcessingOutputFile("RECORD", "Record"))
         self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
         self.addOutput(QgsProcessingOutputString("VERDICT", "Verdict"))
@@ -173,9 +174,9 @@ class RegisterAlgorithm(JobAlgorithm):
         if result is None:
             return {}
         figures = result.assessment.figures
-        seen = {"LAND_COVER_MAP": result.files["land_cover"]} if "land_cover" in result.files else {}
+        extras = (("LAND_COVER_MAP", "land_cover"), ("SYNTHETIC_PICTURE", "painted"))
         return {
-            **seen,
+            **{output: result.files[kind] for output, kind in extras if kind in result.files},
             "FOLDER": folder,
             "ALIGNED": result.files["aligned"],
             "GCPS": f"{result.files['gpkg']}|layername=gcps",

@@ -35,5 +35,8 @@ def _normal(source: str) -> tuple[str, str]:
 
 
 def role_of(layer: Any) -> str:
-    """What a layer is in its run: "aligned", "gcps", "residuals", "links", "land_cover"; "" for others' layers."""
+    """What a layer is in its run: "aligned", "gcps", "residuals", "links", "land_cover" or "painted".
+
+    "" for others' layers.
+    """
     return "" if layer is None else str(layer.customProperty(ROLE_PROPERTY, "") or "")

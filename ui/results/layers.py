@@ -38,6 +38,8 @@ EXPLANATIONS = {
     "land_cover": "The land cover to which the method paid most attention, place by place. It shows what guided "
     "the registration, and is no land-cover product.",
     "aligned": "The SAR layer, moved onto the optical layer.",
+    "painted": "Synthetic: what the SAR layer might look like to an optical sensor, as the method imagines it. "
+    "Nothing in it was measured by an optical sensor; it is for the eye only.",
 }
 
 
@@ -45,7 +47,8 @@ EXPLANATIONS = {
 class ResultLayers:
     """The layers from top to bottom.
 
-    links is None where the SAR layer had no place on the map before, land_cover where none was written.
+    links is None where the SAR layer had no place on the map before, land_cover and painted (the synthetic
+    picture) where none was written.
     """
 
     gcps: Any
@@ -53,10 +56,11 @@ class ResultLayers:
     links: Any | None
     land_cover: Any | None
     aligned: Any
+    painted: Any | None
 
     @property
     def all(self) -> tuple[Any, ...]:
-        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned)
+        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned, self.painted)
         return tuple(layer for layer in layers if layer is not None)
 
 
@@ -71,6 +75,12 @@ def open_aligned(
     how = "aligned, edited" if is_edited(result) else "aligned"
     path, name = _existing(result, "aligned"), f"{result.job.moving.label} ({how})"
     return _raster(path, name, limits, QgsProject.instance() if project is None else project)
+
+
+def open_painted(result: RegisterResult, project: QgsProject) -> QgsRasterLayer:
+    """The layer of the synthetic picture, not in the project yet. Raises InputError where it cannot be opened."""
+    path, name = _existing(result, "painted"), f"{result.job.moving.label} as if optical (synthetic)"
+    return _raster(path, name, [(1.0, 255.0)], project)
 
 
 def make_layers(
@@ -92,9 +102,11 @@ def make_layers(
     links = _vector(package, "links", "Links from present to true position", project, is_needed=False)
     yield
     cover = open_cover(_existing(result, "land_cover"), project) if "land_cover" in result.files else None
-    layers = ResultLayers(gcps, residuals, links, cover, aligned)
+    yield
+    painted = open_painted(result, project) if "painted" in result.files else None
+    layers = ResultLayers(gcps, residuals, links, cover, aligned, painted)
     _set_arrows(residuals, result.gcps, scale)
-    for role in ("gcps", "residuals", "links", "land_cover", "aligned"):
+    for role in ("gcps", "residuals", "links", "land_cover", "aligned", "painted"):
         layer = getattr(layers, role)
         if layer is None:
             continue

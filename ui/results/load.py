@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsLayerTreeGroup, QgsProject
@@ -17,7 +17,7 @@ from .layers import make_layers, open_aligned
 @dataclass(frozen=True)
 class ResultGroup:
     """What was added to the project. `links` is None where the SAR layer had no place on the map before,
-    `land_cover` where none was written."""
+    `land_cover` and `painted` where none was written."""
 
     name: str
     group: Any
@@ -26,11 +26,12 @@ class ResultGroup:
     links: Any | None
     land_cover: Any | None
     aligned: Any
+    painted: Any | None
 
     @property
     def layers(self) -> tuple[Any, ...]:
         """The map layers, top to bottom."""
-        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned)
+        layers = (self.gcps, self.residuals, self.links, self.land_cover, self.aligned, self.painted)
         return tuple(layer for layer in layers if layer is not None)
 
 
@@ -50,9 +51,9 @@ def loading(
     project: QgsProject | None = None,
     reference_layer_id: str = "",
 ) -> Steps[ResultGroup]:
-    """Add one group with GCPs, residual arrows, links, land cover and the aligned raster.
+    """Add one group with GCPs, residual arrows, links, land cover, the aligned raster and the synthetic picture.
 
-    Links and land cover are switched off.
+    Links, land cover and the synthetic picture are switched off.
 
     Each step takes some milliseconds; the group appears in the last ones.
 
@@ -73,9 +74,8 @@ def loading(
         node = group.addLayer(layer)
         node.setExpanded(layer is layers.gcps)
         # Once the layer is aligned, where it was is asked for rarely, and hides what there is to judge.
-        node.setItemVisibilityChecked(layer not in (layers.links, layers.land_cover))
-    gcps, residuals, links = layers.gcps, layers.residuals, layers.links
-    return ResultGroup(name, group, gcps, residuals, links, layers.land_cover, layers.aligned)
+        node.setItemVisibilityChecked(layer not in (layers.links, layers.land_cover, layers.painted))
+    return ResultGroup(name, group, *(getattr(layers, field.name) for field in fields(layers)))
 
 
 def group_name(result: RegisterResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ..passes.match import Examined
 from ..protocol import MatchTask
 from .keypoint_pass import keypoint_pass
 from .model import open_model
+from .painting import paint
+from .weights import signature
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class PromptMidMatcher:
 
         def work(device: torch.device) -> Examined:
             model = open_model(task, self._weights, device, self._parts.keypoints, self._parts.prompt)
-            return match.examine(task, model, self._parts, reporter, partial(keypoint_pass, task, model))
+            examined = match.examine(task, model, self._parts, reporter, partial(keypoint_pass, task, model))
+            if not task.painting:
+                return examined
+            found = examined.result
+            steps = {**found.steps, "painted by": signature(self._weights)}
+            painted = paint(task, model, found.pose, reporter)
+            return replace(examined, result=replace(found, steps=steps, painted=painted))
 
         return with_fallback(work, task.options.device, reporter)

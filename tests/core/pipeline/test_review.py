@@ -109,7 +109,9 @@ def test_delivered_again(finished, tmp_path) -> None:
     review.set_enabled([row], False)
     before = Path(finished.files["aligned"]).read_bytes()
     again = apply_edits(review.edited(), str(tmp_path / "edited"))
-    assert sorted(os.listdir(tmp_path / "edited")) == sorted(set(FILES.values()) - {"land_cover.tif"})
+    assert sorted(os.listdir(tmp_path / "edited")) == sorted(
+        set(FILES.values()) - {"land_cover.tif", "synthetic_optical.tif"}
+    )
     assert Path(finished.files["aligned"]).read_bytes() == before
     assert again.assessment.verdict is Verdict.TRUSTED
     assert any("1 GCP was switched off by hand" in note for note in again.notes)

@@ -109,8 +109,8 @@ class Page(HTMLParser):
         return sum(t == tag and attributes.items() <= a.items() for t, a in self.tags)
 
 
-def written(tmp_path, result, views=None, cover=None) -> Page:
-    path = write_report(tmp_path / "report.html", result, *(views or pictures()), overwrite=True, cover=cover)
+def written(tmp_path, result, views=None, **extras) -> Page:
+    path = write_report(tmp_path / "report.html", result, *(views or pictures()), overwrite=True, **extras)
     html = path.read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     page = Page(html)
@@ -299,6 +299,22 @@ def test_no_land_cover_stands_out(tmp_path):
     page = written(tmp_path, made(), cover=seen(classes=False))
     assert "No land cover stood out" in page.text
     assert "Land cover" not in written(tmp_path, made()).text
+
+
+def test_the_synthetic_picture_is_said_to_be_one(tmp_path):
+    views = pictures()
+    page = written(tmp_path, made(), views, painted=views[2])
+    for words in ("synthetic", "nothing in it was measured", "for the eye only"):
+        assert words in page.text
+    (image,) = [a for tag, a in page.tags if tag == "image" and a.get("id") == "synthetic"]
+    assert (image["x"], image["y"], image["width"], image["height"]) == (
+        "0",
+        "0",
+        str(GRID.width),
+        str(GRID.height),
+    )
+    assert encoded(image["href"]).size > 0
+    assert "ynthetic" not in written(tmp_path, made()).text
 
 
 def test_one_point_and_tiny_views(tmp_path):

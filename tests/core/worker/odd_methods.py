@@ -10,7 +10,7 @@ import types
 from dataclasses import replace
 
 import numpy as np
-from sarto.core.contract import CoverMap, MatchResult, NoMatchError, Reporter, TiePoints
+from sarto.core.contract import CoverMap, MatchResult, NoMatchError, Painting, Reporter, TiePoints
 from sarto.core.matching import MatchTask, registry
 
 
@@ -74,6 +74,15 @@ class Seer:
         return replace(result(5, asked=task.land_cover), cover=cover)
 
 
+class Painter:
+    """Gives a painting, whether it was asked for or not."""
+
+    def match(self, task: MatchTask, reporter: Reporter) -> MatchResult:
+        values = np.random.default_rng(2).integers(0, 256, (6, 7), np.uint8)
+        painted = Painting(values, np.array([[4.0, 0.0, 1.5], [0.0, 4.0, 1.5]]))
+        return replace(result(5, asked=task.painting), painted=painted)
+
+
 class Chatty:
     """Prints on stdout by all ways there are."""
 
@@ -109,7 +118,7 @@ def main() -> None:
     from sarto.core.worker import server
 
     module = types.ModuleType("sarto.core.matching.odd")
-    for method in (Echo, Slow, Deaf, Seer, Chatty, Failing):
+    for method in (Echo, Slow, Deaf, Seer, Painter, Chatty, Failing):
         setattr(module, method.__name__, method)
         registry.METHODS[method.__name__.lower()] = f"odd:{method.__name__}"
     sys.modules[module.__name__] = module

@@ -62,6 +62,22 @@ def test_a_cover_map_comes_through_unchanged_where_it_is_asked_for(odd_client, t
     assert odd_client.match(replace(task("echo"), land_cover=True)).cover is None
 
 
+def test_a_painting_comes_through_unchanged_where_it_is_asked_for(odd_client, task, tmp_path):
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    found = odd_client.match(replace(task("painter"), painting=True), workdir=workdir)
+    assert found.painted.values.dtype == np.uint8
+    np.testing.assert_array_equal(
+        found.painted.values, np.random.default_rng(2).integers(0, 256, (6, 7), np.uint8)
+    )
+    np.testing.assert_array_equal(found.painted.lattice, [[4.0, 0.0, 1.5], [0.0, 4.0, 1.5]])
+    assert found.steps["asked"] is True
+    assert list(workdir.iterdir()) == []
+    unasked = odd_client.match(task("painter"))
+    assert (unasked.painted, unasked.steps["asked"]) == (None, False)
+    assert odd_client.match(replace(task("echo"), painting=True)).painted is None
+
+
 def test_no_points_is_a_result(odd_client, task):
     found = odd_client.match(task(points=0))
     assert len(found.ties) == 0

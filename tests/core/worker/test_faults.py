@@ -164,6 +164,38 @@ def test_the_covers_above_are_broken_by_that_alone(standin, task):
     assert standin(COVER.format("save()")).match(task()).cover.share.shape == (2, 3, 4)
 
 
+PAINTINGS = {
+    "no file": "",
+    "not flat": "numpy.save(c, numpy.zeros((1, 3, 4), 'u1'))",
+    "nothing in it": "numpy.save(c, numpy.zeros((0, 4), 'u1'))",
+    "not 8-bit": "numpy.save(c, numpy.zeros((3, 4), 'f4'))",
+    "pickle": "numpy.save(c, numpy.array([{}]), allow_pickle=True)",
+    "flat lattice": "save(); painted['lattice'] = [[1, 1, 0], [1, 1, 0]]",
+    "no lattice": "save(); del painted['lattice']",
+    "no object": "save(); painted = [1]",
+}
+
+PAINTED = """
+import numpy
+hello(); r = request(); n = r['id']; p = r['result']; c = p + '-painted.npy'
+def save(): numpy.save(c, numpy.zeros((3, 4), 'u1'))
+numpy.save(p + '-ties.npy', numpy.zeros((2, 7)))
+painted = dict(values=c, lattice=[[2, 0, 0.5], [0, 2, 0.5]])
+{}
+say(type='result', id=n, pose=[[1,0,0],[0,1,0]], evidence=1, tried=1, steps=dict(), painted=painted)
+"""
+
+
+@pytest.mark.parametrize("kind", PAINTINGS)
+def test_broken_paintings(standin, task, kind):
+    with pytest.raises(EngineError, match="painting cannot be read"):
+        standin(PAINTED.format(PAINTINGS[kind])).match(task())
+
+
+def test_the_paintings_above_are_broken_by_that_alone(standin, task):
+    assert standin(PAINTED.format("save()")).match(task()).painted.values.shape == (3, 4)
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_results(standin, task, kind, tmp_path):
     client = standin("hello(); r = request(); n = r['id']; p = r['result'] + '-ties.npy'\n" + BROKEN[kind])

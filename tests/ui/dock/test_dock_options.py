@@ -77,6 +77,7 @@ def test_controls_know_help_choices_and_limits(form: OptionsForm) -> None:
         ("match.range", "tar"),
         ("match.scene", "harbour,river"),
         ("output.land_cover", True),
+        ("output.painted", True),
         ("match.points", 1000),
         ("model.model", "tps"),
         ("model.check_share", 0.4),

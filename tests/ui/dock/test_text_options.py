@@ -161,6 +161,17 @@ def test_only_for_methods_that_read_text(reading_dock: RegisterDock) -> None:
     assert "Only with the method" not in scene.toolTip() + cover.toolTip()
 
 
+def test_only_for_methods_that_paint(reading_dock: RegisterDock) -> None:
+    dock = reading_dock
+    box = dock.advanced.options.editors["output.painted"]
+    assert box.text() == "Write a synthetic optical picture"
+    for method, paints in (("structural", False), ("reader", True), ("tar", False), ("promptmid", True)):
+        dock.method.set_values({"match.method": method})
+        assert box.isEnabled() is paints
+        assert ("Only with the method" in box.toolTip()) is not paints
+    assert "for the eye only" in box.toolTip()
+
+
 def test_what_is_switched_off_does_not_reach_the_job_and_comes_back(reading_dock: RegisterDock) -> None:
     dock = reading_dock
     scene, cover = controls(dock)

@@ -259,21 +259,24 @@ def test_warping_sees_no_land_cover(registry) -> None:
     names = {name: {p.name() for p in registry.algorithmById(f"sarto:{name}").parameterDefinitions()}
              for name in ("register", "warp", "assess")}  # fmt: skip
     assert [name for name in names if "LAND_COVER" in names[name]] == ["register"]
+    assert [name for name in names if "PAINTED" in names[name]] == ["register"]
     assert [name for name in names if "SCENE" in names[name]] == ["register", "assess"]
 
 
-def test_land_cover_as_an_output(registry, layers, reader_python, tmp_path) -> None:
+def test_land_cover_and_a_synthetic_picture_as_outputs(registry, layers, reader_python, tmp_path) -> None:
     remember_engine(reader_python)
     provider = QgsApplication.processingRegistry().providerById("sarto")
     provider.refreshAlgorithms()  # the method was registered just now
     out = str(tmp_path / "out")
-    chosen = {"METHOD": "reader", "SCENE": ["river"], "LAND_COVER": True}
+    chosen = {"METHOD": "reader", "SCENE": ["river"], "LAND_COVER": True, "PAINTED": True}
     results, ok, feedback = run(registry, "register", {**layers, **chosen, "FOLDER": out})
     assert ok, feedback.textLog()
     assert QgsRasterLayer(results["LAND_COVER_MAP"]).isValid()
+    assert QgsRasterLayer(results["SYNTHETIC_PICTURE"]).isValid()
+    assert results["SYNTHETIC_PICTURE"].endswith("synthetic_optical.tif")
     results, ok, _ = run(registry, "register", {**layers, "METHOD": "reader", "FOLDER": str(tmp_path / "b")})
     assert ok
-    assert "LAND_COVER_MAP" not in results
+    assert not {"LAND_COVER_MAP", "SYNTHETIC_PICTURE"} & set(results)
 
 
 def test_area_in_another_crs(registry, layers, engine) -> None:
