@@ -77,9 +77,18 @@ def solve(
     painting: whether it is asked to paint the moving image (`Solution.match.painted`).
     """
     tolerance, model = model_options.tolerance_px, model_options.model
-    images = pair.reference, pair.moving
-    more = land_cover, pair.bands, pair.land_use, painting
-    task = MatchTask(*images, search, match_options, tolerance, model, *more)
+    task = MatchTask(
+        pair.reference,
+        pair.moving,
+        search,
+        match_options,
+        tolerance,
+        model,
+        land_cover=land_cover,
+        bands=pair.bands,
+        land_use=pair.land_use,
+        painting=painting,
+    )
     return conclude(pair, matcher.match(task, reporter), model_options, match_options.seed, reporter)
 
 

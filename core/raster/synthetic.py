@@ -47,7 +47,8 @@ def write_synthetic(
     rows, columns = painted.values.shape
 
     def to_painting(points: Points) -> Points:
-        found: Points = (backward(points) - painted.lattice[:, 2]) @ linear.T
+        moved = np.asarray(backward(points), dtype=np.float64) - painted.lattice[:, 2]
+        found: Points = np.asarray(moved @ linear.T, dtype=np.float64)
         return found
 
     def progress(_stage: str, fraction: float) -> None:
