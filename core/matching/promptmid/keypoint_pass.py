@@ -26,6 +26,8 @@ from .model import PromptModel
 
 DENSITY = 1 / 40.0
 """Keypoints looked for per valid pixel of a tile."""
+EDGES = 0.8
+"""Share of the edge maps in the fine features; chosen on training pairs."""
 
 
 def keypoint_pass(task: MatchTask, model: PromptModel, outcome: Outcome, reporter: Reporter) -> Outcome:
@@ -34,7 +36,7 @@ def keypoint_pass(task: MatchTask, model: PromptModel, outcome: Outcome, reporte
     size = (min(rows, TILE), min(columns, TILE))
     corners = spread_evenly(tile_corners(rows, columns, size), MOST_TILES)
     half = min(outcome.plan.half, FINAL.half)
-    plan = Plan(1.0, half, FINAL.radius, True, FINAL.edges)
+    plan = Plan(1.0, half, FINAL.radius, True, EDGES)
     views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
     whole = (padded(size[0]), padded(size[1]))
     parts = []
