@@ -106,7 +106,7 @@ def _card(
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "steps": found.step,
         "seconds": round(facts.seconds),
-        "network": sizes,
+        "network": {name: grouped(v) if name == "prompts" else v for name, v in sizes.items()},
         "parameters": sum(v.numel() for v in network.parameters()),
         "settings": values,
         **told,

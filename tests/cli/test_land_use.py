@@ -34,7 +34,7 @@ def test_the_defaults_are_none_and_auto() -> None:
 def test_the_help_says_which_methods_heed_it(reader) -> None:
     text = " ".join(build_parser().parse_args(["match", *LAYERS]).parser.format_help().split())
     assert "--land-use-layer RASTER" in text
-    assert "what is where. (only with --method reader)" in text
+    assert "what is where. (only with --method promptmid or reader)" in text
     assert "{auto,worldcover,corine,nlcd,dynamicworld}" in text
 
 

@@ -199,4 +199,5 @@ def test_the_shipped_weights_are_small_checked_and_tied_to_the_prompts(shipped: 
     assert network.config.prompts == load_land_use().digest
     assert network.config.encoder == "all-MiniLM-L6-v2"
     assert torch.allclose(network.tokens.norm(dim=1), torch.ones(8), atol=1e-2)
-    assert calibration.weights
+    assert calibration.evidence
+    assert calibration.confidence
