@@ -54,7 +54,8 @@ TRAITS: dict[str, Traits] = {
     "promptmid": Traits(
         "Learned, with land use (PromptMID)",
         "Finds keypoints in both images and describes them with a network that paints what the SAR image would "
-        "look like to an optical sensor, told what the ground is used for. Slower.",
+        "look like to an optical sensor, told what the ground is used for. Slower, and not better than the others "
+        "yet. It can hand over the picture that it paints.",
         reads_land_use=True,
         paints=True,
         packages=("safetensors",),
