@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Protocol, TypeVar
@@ -56,7 +57,7 @@ class Judged(Protocol):
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class Learner(Generic[Network]):
+class Learner(ABC, Generic[Network]):
     """A network and what teaches it. Subclasses say what is lost (`judge`).
 
     A step whose gradient is not finite is left out: it touches neither the weights nor their averages nor the
@@ -75,9 +76,9 @@ class Learner(Generic[Network]):
         self._scaler: Any = torch.amp.GradScaler("cuda", enabled=scaled)  # only there is float16 used
         self._lost = 0
 
+    @abstractmethod
     def judge(self, batch: Batch, step: int, learning: bool) -> Judged:
         """The losses of a batch on the device. step: seed of what is drawn; learning: false while checking."""
-        raise NotImplementedError
 
     def takes_part(self, name: str) -> bool:
         """Whether a tensor of the network is trained: what is left out keeps its averages."""

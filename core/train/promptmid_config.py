@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..contract import InputError, OptionError, from_dict
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.promptmid.config import CompactConfig
-from .settings import PRECISIONS, Course, check_limits, read_settings, wrong
+from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 
 LIMITS: dict[str, tuple[float, float]] = {
     "stage": (1, 2),
@@ -88,14 +87,7 @@ class PromptMidTraining(Course):
     @staticmethod
     def from_json(values: Any, what: str = "The settings") -> PromptMidTraining:
         """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
-        if isinstance(values, dict) and not isinstance(values.get("network", {}), dict):
-            raise wrong(what, "network", values["network"], "Give its fields.")
-        try:
-            settings: PromptMidTraining = from_dict(PromptMidTraining, values)
-        except InputError as error:
-            raise OptionError(
-                f"{what} do not fit. {error.message}", "docs/training.md lists all fields."
-            ) from error
+        settings = parsed(PromptMidTraining, values, what)
         _check(settings, what)
         return settings
 

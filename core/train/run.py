@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ class Settings(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-class TrainingRun:
+class TrainingRun(ABC):
     """One training run in a folder: `checkpoint.pt`, `log.csv`, `curves.png`. Subclasses say what batches hold.
 
     bank: text features that the checkpoint keeps.
@@ -94,24 +95,24 @@ class TrainingRun:
         """What to do with a run that is complete, a sentence."""
         return f"`sarto train export --from {self.checkpoint}` makes weights of it."
 
+    @abstractmethod
     def resume(self) -> None:
         """Go on from the folder's checkpoint. Raises InputError where it does not fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start_from(self, path: Path) -> None:
         """Begin with the weights of another run: a file of weights, or a checkpoint's averages.
 
         Raises InputError or EngineError where they do not fit.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _recipe(self, chips: list[Chip]) -> Recipe:
         """What batches to learn from are made of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_recipe(self, held_out: list[Chip]) -> Recipe:
         """What the batches to check on are made of; the same in every run."""
-        raise NotImplementedError
 
     def train(
         self,

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ..contract import InputError, OptionError
+from ..contract import InputError, OptionError, from_dict
+
+Settings = TypeVar("Settings")
 
 FOLDER = Path(__file__).with_name("configs")
 """Settings that come with Sarto: of TAR tar (the shipped network), tar-small, tar-no-text, tar-gpu, tar-local; of
@@ -48,6 +50,17 @@ def find_settings(name: str) -> Path:
             raise OptionError(f"There are no settings '{name}'.", f"Give a JSON file, or one of: {known}.")
         return Path(name)
     return shipped
+
+
+def parsed(kind: type[Settings], values: Any, what: str) -> Settings:
+    """Settings from plain values. Raises OptionError that says what does not fit."""
+    if isinstance(values, dict) and not isinstance(values.get("network", {}), dict):
+        raise wrong(what, "network", values["network"], "Give its fields.")
+    try:
+        settings: Settings = from_dict(kind, values)
+    except InputError as error:
+        raise OptionError(f"{what} do not fit. {error.message}", "docs/training.md lists all fields.") from error
+    return settings
 
 
 def check_limits(named: Mapping[str, Any], limits: Mapping[str, tuple[float, float]], what: str) -> None:

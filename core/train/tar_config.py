@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Union
 
-from ..contract import InputError, OptionError, from_dict
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.tar.config import TarConfig
-from .settings import PRECISIONS, Course, check_limits, read_settings, wrong
+from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 
 LOCAL_CELL = FINE_CELL * LOCAL_STRIDE
 """Pixels between the places of local windows."""
@@ -96,14 +95,7 @@ class TarTraining(Course):
     @staticmethod
     def from_json(values: Any, what: str = "The settings") -> TarTraining:
         """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
-        if isinstance(values, dict) and not isinstance(values.get("network", {}), dict):
-            raise wrong(what, "network", values["network"], "Give its fields.")
-        try:
-            settings: TarTraining = from_dict(TarTraining, values)
-        except InputError as error:
-            raise OptionError(
-                f"{what} do not fit. {error.message}", "docs/training.md lists all fields."
-            ) from error
+        settings = parsed(TarTraining, values, what)
         given = values.get("network", {})
         for name in ("widths", "blocks", "local", "window"):
             if name in given and len(given[name]) != len(getattr(settings.network, name)):

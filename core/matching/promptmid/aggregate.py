@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ..passes.blocks import Block
+
 SCALE = 4
 """Pixels per cell of the aggregate, and of descriptors."""
 SQUEEZE = 4
@@ -79,7 +81,7 @@ class DescriptorHead(nn.Module):
 
     def __init__(self, width: int, length: int, gaps: Sequence[int] = (1, 2, 4)) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([_Wider(width, gap) for gap in gaps])
+        self.blocks = nn.ModuleList([Block(width, gap) for gap in gaps])
         self.last = nn.Conv2d(width, length, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,21 +90,6 @@ class DescriptorHead(nn.Module):
             x = block(x)
         found: Tensor = self.last(x)
         return found
-
-
-class _Wider(nn.Module):
-    def __init__(self, width: int, gap: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=gap, dilation=gap, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.body(x))
 
 
 class Aggregation(nn.Module):

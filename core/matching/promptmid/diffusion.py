@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ..passes.blocks import levelled
 from . import schedule
 from .config import CompactConfig
 
@@ -46,13 +47,6 @@ class Decoded(NamedTuple):
 
     velocity: Tensor
     features: dict[int, Tensor]
-
-
-def levelled(values: Tensor, valid: Tensor) -> Tensor:
-    """(B, C, H, W) with mean 0 and deviation 1 over the valid pixels (B, 1, H, W) of each channel, 0 elsewhere."""
-    area = valid.sum((-2, -1), keepdim=True).clamp_min(1.0)
-    centred = (values - (values * valid).sum((-2, -1), keepdim=True) / area) * valid
-    return centred / (torch.sqrt(centred.square().sum((-2, -1), keepdim=True) / area) + 1e-3)
 
 
 def to_latent(grey: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ..land_use import CLASSES
+from ..passes.blocks import levelled
 from ..passes.dual_softmax import DualSoftmax
 from ..passes.fine import with_edges
 from ..passes.network import COARSE_CELL, Encoded, coarse_mask, like
@@ -18,7 +19,7 @@ from .aggregate import SCALE, Aggregation
 from .backbone import Backbone
 from .config import CompactConfig
 from .descriptors import DescriptorWindow
-from .diffusion import DiffusionBranch, Prompt, levelled
+from .diffusion import DiffusionBranch, Prompt
 
 
 class Described(NamedTuple):

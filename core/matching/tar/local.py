@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..passes.blocks import Block
 from ..passes.fine import EDGES, with_edges
 from .config import TarConfig
-from .msfl import Block, OpticalStem, down, normalise
+from .msfl import OpticalStem, down, normalise
 
 
 class LocalEncoder(nn.Module):

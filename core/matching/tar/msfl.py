@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..passes.blocks import Block, levelled
 from ..passes.network import like
 from .config import TarConfig
 
@@ -31,29 +32,8 @@ def normalise(values: Tensor, valid: Tensor) -> Tensor:
 
     Valid pixels get mean 0 and deviation 1 per band, invalid ones 0; the second channel is the validity.
     """
-    area = valid.sum((-2, -1), keepdim=True).clamp_min(1.0)
-    mean = (values * valid).sum((-2, -1), keepdim=True) / area
-    centred = (values - mean) * valid
-    deviation = torch.sqrt(centred.square().sum((-2, -1), keepdim=True) / area)
-    levelled = centred / (deviation + 1e-3)
-    return torch.stack([levelled, valid.expand_as(levelled)], dim=2).flatten(0, 1)
-
-
-class Block(nn.Module):
-    """Two 3 × 3 convolutions with a shortcut; the first with gaps of `dilation`."""
-
-    def __init__(self, width: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.body(x))
+    level = levelled(values, valid)
+    return torch.stack([level, valid.expand_as(level)], dim=2).flatten(0, 1)
 
 
 def down(inside: int, outside: int, side: int, blocks: int) -> nn.Sequential:
