@@ -26,6 +26,8 @@ from .model import PromptModel
 
 DENSITY = 1 / 40.0
 """Keypoints looked for per valid pixel of a tile."""
+AT_ONCE = 2
+"""Tiles matched at once: a cancel is answered after them at the latest."""
 EDGES = 0.8
 """Share of the edge maps in the fine features; chosen on training pairs."""
 
@@ -40,9 +42,11 @@ def keypoint_pass(task: MatchTask, model: PromptModel, outcome: Outcome, reporte
     views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
     whole = (padded(size[0]), padded(size[1]))
     parts = []
-    for chosen, optical, sar in cut_views(model, task.seen, task.moving, views, whole, reporter):
-        parts.append(_match_tiles(model, optical, sar, views[chosen], plan, whole))
-        reporter.progress("Matching keypoints", chosen.stop / len(views))
+    for start in range(0, len(views), AT_ONCE):
+        few = views[start : start + AT_ONCE]
+        for chosen, optical, sar in cut_views(model, task.seen, task.moving, few, whole, reporter):
+            parts.append(_match_tiles(model, optical, sar, few[chosen], plan, whole, reporter))
+        reporter.progress("Matching keypoints", (start + len(few)) / len(views))
     return conclude(task, outcome, Ties.join(parts), plan)
 
 
@@ -53,9 +57,11 @@ def _match_tiles(
     views: list[TileView],
     plan: Plan,
     size: tuple[int, int],
+    reporter: Reporter,
 ) -> Ties:
     described = model.network.describe(*optical, *sar, model.words_for(views, size))
     maps = with_edges(torch.cat([part.float() for part in described.low]), optical, sar, plan.edges)
+    reporter.check()
     grid = match_maps(model, *maps, views, plan)
     each = len(grid) // len(views)
     parts = []
