@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def promptmid(args: argparse.Namespace, console: Console) -> int:
       sarto train promptmid --stage 1 --data train/manifest.csv --held-out val/manifest.csv --out one/
       sarto train promptmid --stage 2 --data train/manifest.csv --from one/checkpoint.pt --out two/
     """
-    from ..core.matching.promptmid.network import CompactNetwork
+    from ..core.matching.promptmid.compact import CompactNetwork
     from ..core.matching.text.sentence import SentenceEncoder
     from ..core.train.device import pick
     from ..core.train.promptmid import PromptMidRun, network_of, new_network
@@ -71,7 +72,9 @@ def promptmid(args: argparse.Namespace, console: Console) -> int:
     begun = folder / "checkpoint.pt"
     source = begun if args.resume and begun.exists() else Path(args.start) if args.start else None
     if source is not None:
-        network = CompactNetwork(network_of(source))
+        config = network_of(source)
+        without = config.without if source == begun else settings.network.without
+        network = CompactNetwork(replace(config, without=without))
     elif settings.stage == 1:
         network = new_network(settings, SentenceEncoder(), Path(args.backbone) if args.backbone else None)
     else:

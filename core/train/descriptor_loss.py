@@ -17,7 +17,7 @@ from ..matching.passes.dual_softmax import MOST_SHARP
 from ..matching.passes.network import COARSE_CELL
 from ..matching.promptmid.aggregate import SCALE
 from ..matching.promptmid.descriptors import sampled
-from ..matching.promptmid.network import CompactNetwork, Described
+from ..matching.promptmid.network import Described, DescriptorNetwork
 from .batches import CoarseBatch
 from .window_losses import Loss, bilinear_cells
 
@@ -28,7 +28,7 @@ NOT_SAID = 0.3
 
 
 def descriptor_loss(
-    network: CompactNetwork, found: Described, batch: CoarseBatch, offset: tuple[float, float] = (0.0, 0.0)
+    network: DescriptorNetwork, found: Described, batch: CoarseBatch, offset: tuple[float, float] = (0.0, 0.0)
 ) -> Loss:
     """Of descriptors of both images of B pairs.
 
@@ -54,7 +54,7 @@ def land_use_loss(logits: Tensor, land_use: Tensor) -> Tensor:
 
 
 def _one_way(
-    network: CompactNetwork,
+    network: DescriptorNetwork,
     first: tuple[Tensor, Tensor],
     second: tuple[Tensor, Tensor],
     target: Tensor,

@@ -17,7 +17,7 @@ from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.files import write_whole
 from ..matching.passes.calibration import Calibration
 from ..matching.passes.weight_files import CARD_SUFFIX, grouped, read_card
-from ..matching.promptmid.network import CompactNetwork
+from ..matching.promptmid.compact import CompactNetwork
 from ..matching.tar.network import TarNetwork
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read

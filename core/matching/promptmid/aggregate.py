@@ -101,7 +101,7 @@ class Aggregation(nn.Module):
         self.attention = nn.Identity() if plain else BlockAttention(width)
         self.head = DescriptorHead(width, length)
 
-    def forward(self, features: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """What descriptors are read from (B, length, H / 4, W / 4), and the aggregate (B, width, …)."""
-        merged = self.attention(self.scales(features))
-        return self.head(merged), merged
+    def forward(self, features: dict[int, Tensor]) -> Tensor:
+        """The aggregate (B, width, H / 4, W / 4), from which `head` makes what descriptors are read from."""
+        merged: Tensor = self.attention(self.scales(features))
+        return merged

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+PARTS = ("diffusion", "foundation", "aggregation")
+"""What the paper's ablation leaves out: D, V and F. Without D or V, a learnable branch of plain convolutions takes
+its place; without F, scales are summed alike and nothing attends."""
+
 
 @dataclass(frozen=True)
 class CompactConfig:
@@ -17,6 +21,7 @@ class CompactConfig:
     scales: which scales are aggregated, of 4, 8, 16. aggregate: channels of MSAA; descriptor: channels of the maps
     that descriptors are read from; window: taps per side (odd) and gap in cells between them of a descriptor.
     low: channels of the low-level features that place tie points.
+    without: parts left out, for ablation (`PARTS`).
     encoder, prompts: name of the text encoder and digest of the texts (`LandUseTexts.digest`) of its prompts.
     """
 
@@ -31,6 +36,7 @@ class CompactConfig:
     descriptor: int = 32
     window: tuple[int, int] = (3, 3)
     low: int = 16
+    without: tuple[str, ...] = ()
     encoder: str = ""
     prompts: str = ""
 

@@ -41,11 +41,11 @@ class Prompt(NamedTuple):
 class Decoded(NamedTuple):
     """What the model makes of B images.
 
-    velocity: (B, 4, H / 2, W / 2) what it predicts, see `schedule`; features: of the decoder by their scale (2, 4,
-    8, 16), (B, channels, H / scale, W / scale).
+    velocity: (B, 4, H / 2, W / 2) what it predicts, see `schedule`; None where the decoder did not go that far.
+    features: of the decoder by their scale (2, 4, 8, 16), (B, channels, H / scale, W / scale).
     """
 
-    velocity: Tensor
+    velocity: Optional[Tensor]
     features: dict[int, Tensor]
 
 
@@ -153,8 +153,13 @@ class DiffusionBranch(nn.Module):
             nn.GroupNorm(GROUPS, widths[0]), nn.SiLU(), nn.Conv2d(widths[0], FOLD**2, 3, padding=1)
         )
 
-    def forward(self, latent: Tensor, sar: Tensor, valid: Tensor, time: Tensor, prompt: Prompt) -> Decoded:
-        """latent: (B, 4, H / 2, W / 2) with noise; sar, valid: (B, 1, H, W), 0…255 and 0…1; time: (B,) 0…1."""
+    def forward(
+        self, latent: Tensor, sar: Tensor, valid: Tensor, time: Tensor, prompt: Prompt, finest: int = FOLD
+    ) -> Decoded:
+        """latent: (B, 4, H / 2, W / 2) with noise; sar, valid: (B, 1, H, W), 0…255 and 0…1; time: (B,) 0…1.
+
+        finest: the decoder ends at this scale; the velocity is known at the end only.
+        """
         moment = self.time(_waves(time, self.config.time // 2))
         x = self.inside(latent) + self.hint(torch.cat([levelled(sar, valid), valid], dim=1))
         kept = []
@@ -170,18 +175,20 @@ class DiffusionBranch(nn.Module):
                 x = functional.interpolate(self.up[k](x), scale_factor=2.0, mode="bilinear", align_corners=False)
             x = self._read(self.decoder_reads, k, self.decoder[k](x + self.skip[k](kept[k]), moment), prompt)
             features[2 << k] = x
-        return Decoded(self.last(x), features)
+            if 2 << k == finest:
+                break
+        return Decoded(self.last(x) if finest == FOLD else None, features)
 
     @staticmethod
     def _read(readers: nn.ModuleDict, level: int, x: Tensor, prompt: Prompt) -> Tensor:
         return readers[str(level)](x, prompt) if str(level) in readers else x
 
-    def describe(self, sar: Tensor, valid: Tensor, prompt: Prompt) -> Decoded:
+    def describe(self, sar: Tensor, valid: Tensor, prompt: Prompt, finest: int = FOLD) -> Decoded:
         """One look at the SAR image from noise that is always the same: what the decoder knows of it."""
         count, _, rows, columns = sar.shape
         noise = schedule.fixed_noise((1, FOLD**2, rows // FOLD, columns // FOLD), sar.device)
         time = torch.full((count,), self.config.noise, device=sar.device)
-        decoded: Decoded = self(noise.expand(count, -1, -1, -1), sar, valid, time, prompt)
+        decoded: Decoded = self(noise.expand(count, -1, -1, -1), sar, valid, time, prompt, finest)
         return decoded
 
 
@@ -208,8 +215,8 @@ def diffusion_loss(
     """
     target = to_latent(levelled(grey, grey_valid).clamp(-3, 3))
     seen = to_latent(grey_valid * pair[1])
-    found = branch(schedule.noisy(target, noise, time), *pair, time, prompt).velocity.float()
-    error = ((found - schedule.velocity(target, noise, time)).square() * seen).sum((1, 2, 3))
+    found = branch(schedule.noisy(target, noise, time), *pair, time, prompt).velocity
+    error = ((found.float() - schedule.velocity(target, noise, time)).square() * seen).sum((1, 2, 3))
     each = error / seen.sum((1, 2, 3)).clamp_min(1.0)
     late = each[time >= 1]
     return each.mean(), late.mean() if len(late) else None

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from ...contract import Reporter
 from ...geometry import affine
 from ..keypoints import Keypoints, detect
-from ..passes.fine import with_edges
 from ..passes.second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
 from ..passes.tiles import TILE, Plan, Ties, match_maps
 from ..passes.views import TileView, cut_views, padded
@@ -59,8 +57,7 @@ def _match_tiles(
     size: tuple[int, int],
     reporter: Reporter,
 ) -> Ties:
-    described = model.network.describe(*optical, *sar, model.words_for(views, size))
-    maps = with_edges(torch.cat([part.float() for part in described.low]), optical, sar, plan.edges)
+    maps = model.network.fine(*optical, *sar, plan.edges, model.words_for(views, size))
     reporter.check()
     grid = match_maps(model, *maps, views, plan)
     each = len(grid) // len(views)

@@ -13,8 +13,8 @@ from ...contract import Floats
 from .. import imaging
 from ..passes.views import Model, TileView
 from ..protocol import MatchTask
+from .compact import CompactNetwork
 from .diffusion import Prompt
-from .network import CompactNetwork
 from .prompting import Prompting
 from .weights import load
 

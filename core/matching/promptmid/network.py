@@ -1,8 +1,11 @@
-"""The compact PromptMID network: SAR through the diffusion branch, optical through the backbone, each aggregated
-into descriptors; and the low-level features that place tie points."""
+"""What PromptMID's networks of both sizes share: features of each image aggregated into descriptors, and the
+low-level features that place tie points. Where the features come from is the size's own (`compact`, `full`)."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -14,49 +17,49 @@ from ..passes.blocks import levelled
 from ..passes.dual_softmax import DualSoftmax
 from ..passes.fine import with_edges
 from ..passes.network import COARSE_CELL, Encoded, coarse_mask, like
-from . import backbone
 from .aggregate import SCALE, Aggregation
-from .backbone import Backbone
-from .config import CompactConfig
 from .descriptors import DescriptorWindow
-from .diffusion import DiffusionBranch, Prompt
+from .diffusion import Prompt
+
+LOW = 2
+"""Pixels per cell of the features that low-level ones are made of."""
 
 
 class Described(NamedTuple):
     """Maps of B pairs that descriptors are read from, (B, channels, H / 4, W / 4) each; optical may be a single
-    one. low: features at 1/2 that place, of both likewise. land_use: (B, classes) logits of the optical
-    image."""
+    one. land_use: (B, classes) logits of the optical image."""
 
     optical: Tensor
     sar: Tensor
-    low: tuple[Tensor, Tensor]
     land_use: Tensor
 
 
-class _Fine(nn.Module):
-    """The learnable optical features, in VGG's manner: plain 3 × 3 convolutions; the paper takes VGG19's."""
+class Looked(NamedTuple):
+    """What a size sees in B optical images.
 
-    def __init__(self, widths: tuple[int, int]) -> None:
-        super().__init__()
-        first, second = widths
-        self.first = nn.Conv2d(4, first, 3, stride=2, padding=1, bias=False)
-        self.at_half = nn.Sequential(_normed(first), _convolution(first, first))
-        self.at_quarter = nn.Sequential(nn.MaxPool2d(2), _convolution(first, second), _convolution(second, second))
+    features: (B, channels, H / scale, W / scale) by scale (2, 4, 8, 16); told: (B, channels, …) frozen ones, of
+    which the classifier reads mean and spread.
+    """
 
-    def forward(self, image: Tensor, valid: Tensor) -> dict[int, Tensor]:
-        """Features by scale (2, 4) of levelled images (B, bands, H, W); bands as `Backbone` takes them."""
-        bands = image.shape[1]
-        image = image[:, [min(k, bands - 1) for k in range(3)]]
-        half = self.at_half(self.first(torch.cat([image, valid], dim=1)))
-        return {2: half, 4: self.at_quarter(half)}
+    features: dict[int, Tensor]
+    told: Tensor
 
 
-def _normed(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+class _Merged(NamedTuple):
+    """What is seen of both images, and their aggregates at 1/4."""
+
+    optical: Looked
+    sar: dict[int, Tensor]
+    merged: tuple[Tensor, Tensor]
 
 
-def _convolution(inside: int, outside: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inside, outside, 3, padding=1, bias=False), _normed(outside))
+@dataclass(frozen=True)
+class Channels:
+    """Channels by scale (2 and coarser) of the features that a size brings; told: see `Looked`."""
+
+    optical: dict[int, int]
+    sar: dict[int, int]
+    told: int
 
 
 class _Low(nn.Module):
@@ -81,34 +84,75 @@ class _Low(nn.Module):
         return found
 
 
-class CompactNetwork(nn.Module):
-    """See the module. Frozen parts: the backbone; the diffusion branch after the first stage of training.
+class DescriptorNetwork(nn.Module, ABC):
+    """See the module. A size makes its own features and calls `build_heads`."""
 
-    tokens: (1 + classes, D) features of the general prompt and of the prompt of each class alone, unit length.
-    """
+    optical: Aggregation
+    sar: Aggregation
 
-    def __init__(self, config: CompactConfig) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.config = config
-        self.tokens: Tensor
-        self.register_buffer("tokens", torch.zeros(1 + len(CLASSES), config.text_dim))
-        self.diffusion = DiffusionBranch(config)
-        self.backbone = Backbone()
-        self.optical_fine = _Fine(config.fine)
-        painted = {scale: config.widths[k] for k, scale in enumerate((2, 4, 8, 16)) if scale in config.scales}
-        seen = {scale: backbone.CHANNELS[scale] for scale in (8, 16)} | {4: config.fine[1] + backbone.CHANNELS[4]}
-        self.optical = Aggregation(
-            {s: c for s, c in seen.items() if s in config.scales}, config.aggregate, config.descriptor
-        )
-        self.sar = Aggregation(painted, config.aggregate, config.descriptor)
-        self.optical_low = _Low(config.fine[0], config.aggregate, config.low)
-        self.sar_low = _Low(config.widths[0], config.aggregate, config.low)
-        self.land_use = nn.Linear(2 * backbone.CHANNELS[16], len(CLASSES))
-        self.window = DescriptorWindow(config.window)
-        self.coarse_matcher = DualSoftmax(
-            (config.window[0], max(1, round(config.window[1] * SCALE / COARSE_CELL)))
-        )
         self.sharpness = nn.Parameter(torch.tensor(2.5))
+
+    def build_heads(
+        self,
+        channels: Channels,
+        scales: Sequence[int],
+        widths: tuple[int, int, int],
+        window: tuple[int, int],
+        plain: bool = False,
+    ) -> None:
+        """All that both sizes share.
+
+        scales: which are aggregated, of 4, 8, 16; widths: channels of the aggregate, of descriptor maps and of
+        low-level features; window: of a descriptor, see `DescriptorWindow`; plain: see `Aggregation`.
+        """
+        if not set(scales) <= set(channels.optical) & set(channels.sar):
+            raise ValueError(f"there are no features at all of the scales {scales}")
+        aggregate, descriptor, low = widths
+        self.optical, self.sar = (
+            Aggregation({scale: found[scale] for scale in scales}, aggregate, descriptor, plain)
+            for found in (channels.optical, channels.sar)
+        )
+        self.optical_low = _Low(channels.optical[LOW], aggregate, low)
+        self.sar_low = _Low(channels.sar[LOW], aggregate, low)
+        self.land_use = nn.Linear(2 * channels.told, len(CLASSES))
+        self.window = DescriptorWindow(window)
+        self.coarse_matcher = DualSoftmax((window[0], max(1, round(window[1] * SCALE / COARSE_CELL))))
+
+    @abstractmethod
+    def look_optical(self, image: Tensor, valid: Tensor) -> Looked:
+        """What is seen in levelled images (B, bands, H, W) with validity (B, 1, H, W)."""
+
+    @abstractmethod
+    def look_sar(self, sar: Tensor, valid: Tensor, words: Prompt, finest: int) -> dict[int, Tensor]:
+        """Features by scale, none finer than 1/finest, of SAR images and validity (B, 1, H, W), 0…255 and 0…1."""
+
+    @abstractmethod
+    def told(self, image: Tensor, valid: Tensor) -> Tensor:
+        """See `Looked`; of levelled images, where nothing else is needed."""
+
+    @abstractmethod
+    def prompt(self, shown: Tensor) -> Prompt:
+        """The prompts of images by marks (B, classes), 0 or 1, of what they show; none marked: the general one."""
+
+    @abstractmethod
+    def painting_loss(
+        self, images: tuple[Tensor, Tensor, Tensor, Tensor], words: Prompt, time: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """The loss of stage 1: of painting the optical image from noise, led by the SAR image and the prompt.
+
+        images: optical (B, bands, H, W) and validity, SAR and validity; time: (B,) 0…1; noise: of `latent_shape`.
+        Returns it, and that of the pairs whose time is 1 (None if there is none).
+        """
+
+    @abstractmethod
+    def latent_shape(self, rows: int, columns: int) -> tuple[int, int, int]:
+        """Shape of the noise from which images of that size are painted."""
+
+    @abstractmethod
+    def painted(self, sar: Tensor, valid: Tensor, words: Prompt, noise: Tensor) -> Tensor:
+        """Levelled grey images (B, H, W) painted from noise in one look."""
 
     def describe(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
@@ -117,47 +161,54 @@ class CompactNetwork(nn.Module):
 
         A single optical image stands for B; words: of B pairs, or of all of them.
         """
-        image = levelled(optical, optical_valid)
-        fine = self.optical_fine(image, optical_valid)
-        seen = self.backbone(image)
-        classes = self._land_use(seen[16])
-        seen = {scale: found.to(fine[4].dtype) for scale, found in seen.items()}
-        seen[4] = torch.cat([seen[4], fine[4]], dim=1)
-        ours, ours_merged = self.optical(seen)
-        painted = self.diffusion.describe(sar, sar_valid, words.like(len(sar))).features
-        theirs, theirs_merged = self.sar(painted)
-        low = self.optical_low(fine[2], ours_merged), self.sar_low(painted[2], theirs_merged)
-        return Described(_levelled(ours), _levelled(theirs), low, classes)
+        found = self._look(optical, optical_valid, sar, sar_valid, words, SCALE)
+        ours, theirs = found.merged
+        return Described(
+            _levelled(self.optical.head(ours)),
+            _levelled(self.sar.head(theirs)),
+            self._land_use(found.optical.told),
+        )
 
-    def prompt(self, shown: Tensor) -> Prompt:
-        """The prompts of images by marks (B, classes), 0 or 1, of what they show; none marked: the general one."""
-        marks = torch.cat([torch.ones_like(shown[:, :1]), shown], dim=1)
-        return Prompt(self.tokens.expand(len(shown), -1, -1), marks)
+    def low_level(
+        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
+    ) -> tuple[Tensor, Tensor]:
+        """Features (B, channels, H / 2, W / 2) of both that place tie points; arguments as of `describe`."""
+        found = self._look(optical, optical_valid, sar, sar_valid, words, LOW)
+        ours, theirs = found.merged
+        return self.optical_low(found.optical.features[LOW], ours), self.sar_low(found.sar[LOW], theirs)
 
     def classify(self, optical: Tensor, optical_valid: Tensor) -> Tensor:
         """Probability (B, classes) that images (B, bands, H, W) show each land-use class."""
-        return torch.sigmoid(self._land_use(self.backbone(levelled(optical, optical_valid))[16]))
-
-    def _land_use(self, sixteenth: Tensor) -> Tensor:
-        told = torch.cat([sixteenth.float().mean((-2, -1)), sixteenth.float().std((-2, -1))], dim=1)
-        logits: Tensor = self.land_use(told)
-        return logits
+        return torch.sigmoid(self._land_use(self.told(levelled(optical, optical_valid), optical_valid)))
 
     def encode(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
     ) -> Encoded:
         """Descriptors as coarse features: the mean over each coarse cell."""
         found = self.describe(optical, optical_valid, sar, sar_valid, words)
-        both = torch.cat([like(found.optical, len(sar)), found.sar])
         valid, mask = coarse_mask(optical_valid, sar_valid)
+        both = torch.cat([like(found.optical, len(sar)), found.sar])
         return Encoded(functional.avg_pool2d(both, COARSE_CELL // SCALE), mask, valid)
 
     def fine(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, edges: float, words: Prompt
     ) -> tuple[Tensor, Tensor]:
         """See `PairNetwork.fine`."""
-        low = self.describe(optical, optical_valid, sar, sar_valid, words).low
-        return with_edges(torch.cat(low), (optical, optical_valid), (sar, sar_valid), edges)
+        low = self.low_level(optical, optical_valid, sar, sar_valid, words)
+        maps = torch.cat([part.float() for part in low])
+        return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges)
+
+    def _look(
+        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt, finest: int
+    ) -> _Merged:
+        ours = self.look_optical(levelled(optical, optical_valid), optical_valid)
+        theirs = self.look_sar(sar, sar_valid, words.like(len(sar)), finest)
+        return _Merged(ours, theirs, (self.optical(ours.features), self.sar(theirs)))
+
+    def _land_use(self, sixteenth: Tensor) -> Tensor:
+        mean_and_spread = [sixteenth.float().mean((-2, -1)), sixteenth.float().std((-2, -1))]
+        logits: Tensor = self.land_use(torch.cat(mean_and_spread, dim=1))
+        return logits
 
 
 def _levelled(x: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from .. import imaging
 from ..passes.views import TileView
 from ..protocol import MatchTask
 from . import schedule
-from .diffusion import FOLD, STRIDE, from_latent
+from .diffusion import FOLD, STRIDE
 from .model import PromptModel
 
 TILE, OVERLAP = 256, 64
@@ -121,7 +121,7 @@ def paint(
 
 def _paint_tiles(task: MatchTask, model: PromptModel, pose: Floats, plan: Plan, reporter: Reporter) -> list[Tile]:
     """All tiles that show anything."""
-    noise = schedule.fixed_noise((1, FOLD**2, TILE // FOLD, TILE // FOLD), model.device)
+    noise = schedule.fixed_noise((1, *model.network.latent_shape(TILE, TILE)), model.device)
     tiles: list[Tile] = []
     for start in range(0, len(plan.corners), AT_ONCE):
         reporter.progress(STAGE, start / len(plan.corners))
@@ -133,17 +133,16 @@ def _paint_tiles(task: MatchTask, model: PromptModel, pose: Floats, plan: Plan, 
         values, valid = imaging.to_tensor(list(layers.values()), model.device)
         words = model.words_for([reference_view(plan, c, pose) for c in layers], plan.size)
         latent = torch.cat([_part_of(noise, corner, plan.size) for corner in layers])
-        time = torch.full((len(layers),), model.network.config.noise, device=model.device)
-        found = model.network.diffusion(latent, values, valid, time, words)
-        image = from_latent(schedule.parted(latent, found.velocity.float(), time)[0])
-        for corner, painted, known in zip(layers, image[:, 0], valid[:, 0]):
+        images = model.network.painted(values, valid, words, latent)
+        for corner, painted, known in zip(layers, images, valid[:, 0]):
             tiles.append(Tile(corner, painted.half().cpu().numpy(), known.cpu().numpy() > 0.5))
     return tiles
 
 
 def _part_of(noise: torch.Tensor, corner: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
     """What a tile sees of the whole painting's noise, which repeats itself: overlapping tiles see the same."""
-    x, y = ((start // FOLD + torch.arange(n // FOLD)) for start, n in zip(corner, (size[1], size[0])))
+    cell = TILE // noise.shape[2]
+    x, y = ((start // cell + torch.arange(n // cell)) for start, n in zip(corner, (size[1], size[0])))
     return noise[:, :, y % noise.shape[2]][:, :, :, x % noise.shape[3]]
 
 

@@ -17,8 +17,8 @@ from ..files import write_whole
 from ..land_use import load_land_use
 from ..passes.calibration import Calibration
 from ..passes.weight_files import WAY_OUT, fill, verify
+from .compact import CompactNetwork
 from .config import CompactConfig
-from .network import CompactNetwork
 
 FORMAT, VERSION = "sarto-promptmid", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "promptmid.safetensors"

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from sarto.core.matching.land_use import load_land_use
 from sarto.core.matching.promptmid.backbone import Backbone
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.train.promptmid_config import PromptMidTraining
 
 NETWORK = CompactConfig(

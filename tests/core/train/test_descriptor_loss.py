@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES
-from sarto.core.matching.promptmid.network import CompactNetwork, Described
+from sarto.core.matching.promptmid.compact import CompactNetwork
+from sarto.core.matching.promptmid.network import Described
 from sarto.core.train.batches import CoarseBatch
 from sarto.core.train.descriptor_loss import NOT_SAID, descriptor_loss, land_use_loss
 
@@ -41,7 +42,7 @@ def batch_of(shift: torch.Tensor = TRUE, weight: tuple[float, ...] = (1.0,) * CO
 
 
 def described(first: torch.Tensor, second: torch.Tensor) -> Described:
-    return Described(first, second, (first, second), torch.zeros(COUNT, len(CLASSES)))
+    return Described(first, second, torch.zeros(COUNT, len(CLASSES)))
 
 
 def maps(seed: int) -> torch.Tensor:

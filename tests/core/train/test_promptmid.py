@@ -17,6 +17,7 @@ from sarto.core.matching.land_use import CLASSES, load_land_use
 from sarto.core.matching.passes.calibration import Calibration, Limits
 from sarto.core.matching.passes.weight_files import grouped, read_card
 from sarto.core.matching.promptmid import weights as promptmid_weights
+from sarto.core.matching.promptmid.config import PARTS
 from sarto.core.matching.promptmid.matcher import PromptMidMatcher
 from sarto.core.matching.tar.matcher import TarMatcher
 from sarto.core.train import promptmid as module
@@ -158,6 +159,45 @@ def test_stage_2_changes_all_but_diffusion_backbone_and_prompts(make: Make, chip
         "window", "sharpness", "coarse_matcher",
     }  # fmt: skip
     assert not any(m.training for m in run.network.backbone.modules())
+
+
+def test_stage_2_goes_on_painting_where_asked(make: Make, chips: list[Chip]) -> None:
+    run = make("two", 2, steps=3, painting_weight=0.5)
+    before = _kept(run)
+    run.train(chips, chips[:1], 600, _quiet)
+    after = _kept(run)
+    parts = {_part(name) for name in before if not torch.equal(before[name], after[name])}
+    assert "diffusion" in parts
+    assert not parts & {"backbone", "tokens"}
+    assert 0 < read_log(run.folder)[HELD_OUT].figures["painting"][-1] < 3
+
+
+@pytest.mark.parametrize("without", [("diffusion",), ("foundation",), ("aggregation",), PARTS])
+def test_parts_can_be_left_out(make: Make, chips: list[Chip], without: tuple[str, ...], tmp_path: Path) -> None:
+    """And begin with what stage 1 of the whole network has made."""
+    first = make(steps=2)
+    first.train(chips, [], 600, _quiet)
+    run = make("two", 2, steps=2, network=replace(NETWORK, without=without))
+    run.start_from(first.checkpoint)
+    kept = {_part(f"own {name}") for name in run.network.state_dict()}
+    assert ("diffusion" in kept) == ("diffusion" not in without)
+    assert ("backbone" in kept) == ("foundation" not in without)
+    if "diffusion" in kept:
+        taken = run.network.state_dict()["diffusion.inside.weight"]
+        assert torch.allclose(taken, first.state.average["diffusion.inside.weight"], atol=1e-3)
+    run.train(chips, [], 600, _quiet)
+    export(run.checkpoint, tmp_path / "w.safetensors")
+    loaded, _ = promptmid_weights.load(tmp_path / "w.safetensors", CPU)
+    assert loaded.config.without == without
+
+
+def test_no_painting_without_a_diffusion_branch() -> None:
+    network = {"without": ["diffusion"]}
+    for values in ({"stage": 1}, {"stage": 2, "painting_weight": 1.0}):
+        with pytest.raises(OptionError, match="without diffusion"):
+            PromptMidTraining.from_json({"network": network, **values})
+    with pytest.raises(OptionError, match="aggregation"):
+        PromptMidTraining.from_json({"network": {"without": ["msaa"]}, "stage": 2})
 
 
 @pytest.mark.parametrize(("stage", "figure"), [(1, 0), (2, 2)])

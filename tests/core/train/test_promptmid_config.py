@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from sarto.core.contract import InputError, OptionError
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.train.promptmid_config import LIMITS, PromptMidTraining
 from sarto.core.train.settings import find_settings
 
@@ -21,7 +21,7 @@ def test_the_shipped_settings_are_those_of_both_stages() -> None:
     assert (first.stage, second.stage) == (1, 2)
     assert first.network == second.network == CompactConfig()
     assert first == PromptMidTraining(steps=first.steps)  # nothing but its length is its own
-    own = {"stage", "steps", "rate", "decay"}
+    own = {"stage", "steps", "warmup", "cooldown", "rate", "decay", "painting_weight"}
     assert {k: v for k, v in second.to_json().items() if k not in own} == {
         k: v for k, v in first.to_json().items() if k not in own
     }
@@ -96,7 +96,9 @@ def test_every_number_has_limits() -> None:
     settings = PromptMidTraining().to_json()
     network = settings.pop("network")
     numbers = {k for k, v in settings.items() if isinstance(v, (int, float))}
-    numbers |= {f"network.{k}" for k, v in network.items() if not isinstance(v, str) and k != "scales"}
+    numbers |= {
+        f"network.{k}" for k, v in network.items() if not isinstance(v, str) and k not in ("scales", "without")
+    }
     assert set(LIMITS) == numbers
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES, load_land_use
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.matching.promptmid.weights import SHIPPED, save_weights
 
 SMALL = CompactConfig(

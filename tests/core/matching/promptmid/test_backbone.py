@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sarto.core.matching.promptmid.backbone import BRIGHTNESS, CHANNELS, TAKEN, Backbone, _Same
-from sarto.core.matching.promptmid.network import CompactNetwork
+from sarto.core.matching.promptmid.compact import CompactNetwork
 
 from .conftest import images
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from sarto.core.matching.promptmid import schedule
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.diffusion import (
     Decoded,
     DiffusionBranch,
@@ -16,7 +17,6 @@ from sarto.core.matching.promptmid.diffusion import (
     levelled,
     to_latent,
 )
-from sarto.core.matching.promptmid.network import CompactNetwork
 
 from .conftest import SMALL, images
 

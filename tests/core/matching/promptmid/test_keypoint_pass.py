@@ -14,15 +14,14 @@ from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask
 from sarto.core.matching.keypoints import Keypoints
 from sarto.core.matching.land_use import CLASSES
+from sarto.core.matching.passes.fine import with_edges
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.second_pass import FINAL, Outcome
 from sarto.core.matching.passes.tiles import Ties
 from sarto.core.matching.passes.views import TileView
-from sarto.core.matching.promptmid.aggregate import SCALE
 from sarto.core.matching.promptmid.diffusion import Prompt
 from sarto.core.matching.promptmid.keypoint_pass import at_keypoints, keypoint_pass
 from sarto.core.matching.promptmid.model import PromptModel
-from sarto.core.matching.promptmid.network import Described
 from sarto.core.matching.promptmid.prompting import Prompting
 from sarto.core.matching.structural.maps import structure_maps
 
@@ -32,10 +31,10 @@ CPU = torch.device("cpu")
 SHOWN = np.ones((64, 64), np.float32)
 
 
-def model_of(describe: Callable[..., Described]) -> PromptModel:
-    """A model with a network that describes as it is told."""
+def model_of(fine: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> PromptModel:
+    """A model with a network whose fine features are what it is told."""
     network: Any = SimpleNamespace(
-        describe=describe,
+        fine=fine,
         sharpness=torch.tensor(3.0),
         prompt=lambda marks: Prompt(torch.zeros(len(marks), 1, 1), torch.ones(len(marks), 1)),
     )
@@ -110,13 +109,17 @@ def test_no_keypoints_no_tie_points() -> None:
 
 
 def by_structure(
-    optical: torch.Tensor, optical_valid: torch.Tensor, sar: torch.Tensor, sar_valid: torch.Tensor, _words: Prompt
-) -> Described:
+    optical: torch.Tensor,
+    optical_valid: torch.Tensor,
+    sar: torch.Tensor,
+    sar_valid: torch.Tensor,
+    edges: float,
+    _words: Prompt,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """What both images show in the same manner: the directions of their edges."""
     maps = [structure_maps(v.float(), k.float())[0] for v, k in ((optical, optical_valid), (sar, sar_valid))]
-    quarter = [torch.nn.functional.avg_pool2d(m, SCALE) for m in maps]
-    low = [torch.nn.functional.avg_pool2d(m, 2) for m in maps]
-    return Described(quarter[0], quarter[1], (low[0], low[1]), torch.zeros(len(optical), len(CLASSES)))
+    low = torch.cat([torch.nn.functional.avg_pool2d(m, 2) for m in maps])
+    return with_edges(low, (optical, optical_valid), (sar, sar_valid), edges)
 
 
 def looked(pair: Pair, pose: Floats) -> Outcome:

@@ -24,8 +24,8 @@ from sarto.core.matching import MatchTask, create
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.calibration import Calibration
 from sarto.core.matching.promptmid import PromptMidMatcher, weights
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.matcher import Parts
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.matching.promptmid.prompting import CLASSIFIER, LAYER, NOTHING, USER
 from sarto.core.matching.promptmid.weights import save_weights
 

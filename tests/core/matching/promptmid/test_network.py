@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.fine import EDGE_MAPS
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.diffusion import Prompt
-from sarto.core.matching.promptmid.network import CompactNetwork, Described
 
 from .conftest import SMALL, images
 
@@ -22,8 +24,22 @@ def general(network: CompactNetwork, count: int = 1) -> Prompt:
     return network.prompt(marks(count=count))
 
 
-def describe(network: CompactNetwork, optical: Images, sar: Images, *named: str) -> Described:
-    return network.describe(*optical, *sar, network.prompt(marks(*named, count=len(sar[0]))))
+class Seen(NamedTuple):
+    """All that a network makes of pairs."""
+
+    optical: torch.Tensor
+    sar: torch.Tensor
+    land_use: torch.Tensor
+    low: tuple[torch.Tensor, torch.Tensor]
+
+
+def see(network: CompactNetwork, optical: Images, sar: Images, words: Prompt) -> Seen:
+    pair = (*optical, *sar, words)
+    return Seen(*network.describe(*pair), network.low_level(*pair))
+
+
+def describe(network: CompactNetwork, optical: Images, sar: Images, *named: str) -> Seen:
+    return see(network, optical, sar, network.prompt(marks(*named, count=len(sar[0]))))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 96)])
@@ -57,7 +73,7 @@ def test_one_optical_image_stands_for_many(network: CompactNetwork) -> None:
     once, sar = images(1, 64, 64), images(3, 64, 64, 1)
     many = tuple(layer.expand(3, -1, -1, -1).clone() for layer in once)
     words = network.prompt(torch.eye(len(CLASSES))[:3])
-    short, long = (network.describe(*optical, *sar, words) for optical in (once, many))
+    short, long = (see(network, optical, sar, words) for optical in (once, many))
     assert len(short.optical) == len(short.low[0]) == 1
     assert torch.allclose(short.optical.expand(3, -1, -1, -1), long.optical, atol=1e-4)
     assert torch.allclose(short.sar, long.sar, atol=1e-4)
@@ -78,10 +94,9 @@ def test_one_prompt_stands_for_all_pairs(network: CompactNetwork) -> None:
 def test_pairs_of_a_batch_do_not_see_each_other(network: CompactNetwork) -> None:
     optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
     words = network.prompt(torch.eye(len(CLASSES))[:3])
-    together = network.describe(*optical, *sar, words)
-    alone = network.describe(
-        *(layer[1:2] for layer in optical), *(layer[1:2] for layer in sar), Prompt(*(part[1:2] for part in words))
-    )
+    together = see(network, optical, sar, words)
+    second = [tuple(layer[1:2] for layer in image) for image in (optical, sar)]
+    alone = see(network, second[0], second[1], Prompt(*(part[1:2] for part in words)))
     for whole, single in zip(
         (together.optical, together.sar, *together.low, together.land_use),
         (alone.optical, alone.sar, *alone.low, alone.land_use),
@@ -188,7 +203,7 @@ def test_the_backbone_is_frozen_and_all_else_can_learn(network: CompactNetwork) 
         n for n, _ in network.named_parameters() if n.startswith("backbone.")
     }
     assert "tokens" not in dict(network.named_parameters())
-    found = network.describe(*images(2, 64, 64), *images(2, 64, 64, 1), general(network, 2))
+    found = see(network, images(2, 64, 64), images(2, 64, 64, 1), general(network, 2))
     (found.optical.sum() + found.sar.sum() + found.low[0].sum() + found.low[1].sum()).backward()
     assert all(p.grad is None for p in network.backbone.parameters())
     assert network.optical_fine.first.weight.grad is not None

@@ -14,9 +14,9 @@ from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.promptmid import matcher, painting
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
 from sarto.core.matching.promptmid.model import PromptModel
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.matching.promptmid.prompting import Prompting
 
 TINY = CompactConfig(

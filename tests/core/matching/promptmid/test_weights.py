@@ -18,8 +18,8 @@ from sarto.core.matching.land_use import load_land_use
 from sarto.core.matching.passes.calibration import Calibration, Limits
 from sarto.core.matching.passes.weight_files import CARD_SUFFIX, WAY_OUT, grouped, read_card
 from sarto.core.matching.promptmid import weights as module
+from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
-from sarto.core.matching.promptmid.network import CompactNetwork
 from sarto.core.matching.promptmid.weights import load, read_weights, save_weights
 
 from .conftest import SMALL, images
