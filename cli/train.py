@@ -9,6 +9,7 @@ from typing import NamedTuple
 from . import training
 from .console import Console
 
+_MODELS = "Foundation models of PromptMID's full size (docs/promptmid-full.md); without: the compact one."
 _ALIGNMENT = "Offsets and weights by `sarto train align`, in place of the manifest's."
 
 
@@ -36,7 +37,8 @@ def _add_tar(parser: argparse.ArgumentParser) -> None:
 def _add_promptmid(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
     add("--stage", required=True, type=int, choices=(1, 2), help="1: the diffusion model; 2: the descriptors.")
-    add("--config", metavar="FILE", help="Settings (JSON; default: promptmid-1 or promptmid-2).")
+    add("--config", metavar="FILE", help="Settings (JSON; default: by the stage and the size).")
+    add("--models", metavar="FOLDER", help=_MODELS)
     add("--backbone", metavar="FILE", help="EfficientNet-Lite0's weights (default: the installed package's).")
     _add_run(add)
 
@@ -80,6 +82,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--from", dest="start", required=True, metavar="CHECKPOINT", help="Checkpoint of a training run.")
     add("--out", required=True, metavar="WEIGHTS", help="The weights to write (.safetensors).")
     add("--bank", metavar="BANK", help="Text bank, where the checkpoint does not hold it.")
+    add("--models", metavar="FOLDER", help=_MODELS)
     add("--card", metavar="JSON", help="Write the results card here, too.")
     add("--overwrite", action="store_true", help="Replace weights and card if they are there.")
 

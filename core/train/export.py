@@ -17,7 +17,7 @@ from ..contract import InputError, OptionError, OutputError, to_dict
 from ..matching.files import write_whole
 from ..matching.passes.calibration import Calibration
 from ..matching.passes.weight_files import CARD_SUFFIX, grouped, read_card
-from ..matching.promptmid.compact import CompactNetwork
+from ..matching.promptmid.sizes import make_network
 from ..matching.tar.network import TarNetwork
 from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
@@ -30,18 +30,23 @@ LARGEST = 65504.0
 
 
 def export(
-    checkpoint: Path, target: Path, bank: TextBank | None = None, card: Path | None = None
+    checkpoint: Path,
+    target: Path,
+    bank: TextBank | None = None,
+    card: Path | None = None,
+    models: Path | None = None,
 ) -> dict[str, Any]:
     """Write the averaged weights of a checkpoint in half precision, and their results card. Returns the card.
 
     bank: the text bank it was trained with, needed where the checkpoint does not hold it (written before it did).
+    models: folder of the foundation models, for PromptMID's full size.
     card: also written here; the one beside the weights holds the checksum that loading them insists on.
     A calibration is fitted afterwards, `calibrate_weights`: without one, the method trusts none of its results.
     Raises InputError for a checkpoint that cannot be used, OptionError for a bank that is missing or another one,
     OutputError.
     """
     found = read(checkpoint)
-    settings, network = _trained(found)
+    settings, network = _trained(found, models)
     check_fits(network, found.average, checkpoint)
     largest = max(float(v.abs().max()) for v in found.average.values() if v.is_floating_point())
     if largest > LARGEST:
@@ -60,7 +65,7 @@ def export(
     return content
 
 
-def _trained(found: Checkpoint) -> tuple[TarTraining | PromptMidTraining, nn.Module]:
+def _trained(found: Checkpoint, models: Path | None) -> tuple[TarTraining | PromptMidTraining, nn.Module]:
     """The settings of a checkpoint, and a network of their kind."""
     what = f"The settings in {found.path}"
     if "stage" not in found.settings:
@@ -71,7 +76,7 @@ def _trained(found: Checkpoint) -> tuple[TarTraining | PromptMidTraining, nn.Mod
         raise InputError(
             f"{found.path} is of the first stage: its descriptors are not trained.", "Export the second stage."
         )
-    return settings, CompactNetwork(settings.network)
+    return settings, make_network(settings.network, models, torch.device("cpu"))
 
 
 def _bank_of(found: Checkpoint, settings: TarTraining, bank: TextBank | None) -> TextBank | None:

@@ -1,4 +1,4 @@
-"""A training run of PromptMID's compact network: `sarto train promptmid`."""
+"""A training run of PromptMID: `sarto train promptmid`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ..contract import EngineError, InputError
 from ..matching.land_use import CLASSES, load_land_use
 from ..matching.promptmid.compact import CompactNetwork
 from ..matching.promptmid.config import CompactConfig
+from ..matching.promptmid.full import FullConfig
+from ..matching.promptmid.network import DescriptorNetwork
+from ..matching.promptmid.sizes import NetworkConfig, config_of, make_network
 from ..matching.promptmid.weights import read_weights
 from ..matching.text.protocol import TextEncoder
 from .batches import Recipe, Size
@@ -36,6 +39,7 @@ def new_network(settings: PromptMidTraining, encoder: TextEncoder, backbone: Pat
     Raises EngineError where the backbone is missing or does not fit.
     """
     texts = load_land_use()
+    assert isinstance(settings.network, CompactConfig)
     config = replace(settings.network, text_dim=encoder.dimension, encoder=encoder.name, prompts=texts.digest)
     torch.manual_seed(settings.seed)
     network = CompactNetwork(config)
@@ -52,7 +56,24 @@ def new_network(settings: PromptMidTraining, encoder: TextEncoder, backbone: Pat
     return network
 
 
-def network_of(path: Path) -> CompactConfig:
+def new_full_network(settings: PromptMidTraining, folder: Path, device: torch.device) -> DescriptorNetwork:
+    """A network of the full size to begin with: its ControlNet copies the U-net, VGG19 is pretrained.
+
+    folder: of the foundation models. Raises EngineError where anything in it is missing, damaged or another.
+    """
+    from ..matching.promptmid.full.folder import digest, inspect
+    from ..matching.promptmid.full.vision import VggBranch, fill_vgg
+
+    assert isinstance(settings.network, FullConfig)
+    config = replace(settings.network, foundation=digest(inspect(folder)), prompts=load_land_use().digest)
+    torch.manual_seed(settings.seed)
+    network = make_network(config, folder, device)
+    assert isinstance(network.optical_fine, VggBranch)
+    fill_vgg(network.optical_fine, folder)
+    return network
+
+
+def network_of(path: Path) -> NetworkConfig:
     """The network that a checkpoint or a file of weights belongs to. Raises InputError, EngineError."""
     if path.suffix == ".safetensors":
         return read_weights(path).config
@@ -86,7 +107,7 @@ class PromptMidRun(TrainingRun):
         settings: PromptMidTraining,
         folder: Path,
         device: torch.device,
-        network: CompactNetwork,
+        network: DescriptorNetwork,
         save_every: int = SAVE_EVERY,
     ) -> None:
         settings = replace(settings, network=network.config)
@@ -132,13 +153,15 @@ class PromptMidRun(TrainingRun):
         check_fits(self.network, tensors, path)
         fill(self.state, tensors, tensors)
 
-    def _check_network(self, values: object, path: Path, ablated: bool = False) -> CompactConfig:
+    def _check_network(self, values: object, path: Path, ablated: bool = False) -> NetworkConfig:
         """The network that a file belongs to. ablated: it may lack other parts than the run's own."""
         theirs = None
-        own = self.settings.network
+        own = wanted = self.settings.network
         with contextlib.suppress(TypeError, ValueError):
-            theirs = CompactConfig.from_json(dict(values))  # type: ignore[call-overload]
-        if theirs is None or theirs != (replace(own, without=theirs.without) if ablated else own):
+            theirs = config_of(dict(values))  # type: ignore[call-overload]
+        if ablated and isinstance(theirs, CompactConfig) and isinstance(own, CompactConfig):
+            wanted = replace(own, without=theirs.without)
+        if theirs is None or theirs != wanted:
             raise InputError(
                 f"{path} belongs to another network, or to other prompts.",
                 "Train with the settings and the prompts that it was made with.",

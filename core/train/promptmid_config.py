@@ -1,24 +1,28 @@
-"""The settings of a training run of PromptMID's compact network.
+"""The settings of a training run of PromptMID, of both sizes.
 
 The paper trains its first stage (the diffusion model) with AdamW, batch 2, weight decay 0.01, 50 epochs, its
-second (descriptors) with batch 1, weight decay 0.01, 20 epochs, on foundation models. The compact network starts
-from nothing: its settings are our own, found on two CPU cores.
+second (descriptors) with batch 1, weight decay 0.01, 20 epochs, on foundation models: so does the full size. The
+compact network starts from nothing: its settings are our own, found on two CPU cores.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.promptmid.config import PARTS, CompactConfig
+from ..matching.promptmid.full import SIZE, FullConfig
+from ..matching.promptmid.sizes import NetworkConfig
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 
 LIMITS: dict[str, tuple[float, float]] = {
     "stage": (1, 2),
     "steps": (1, 10_000_000),
+    "epochs": (0, 10_000),
     "warmup": (0, 100_000),
     "cooldown": (0, 1),
     "rate": (1e-7, 0.1),
@@ -44,6 +48,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "network.descriptor": (4, 512),
     "network.window": (1, 9),
     "network.low": (4, 256),
+    "network.moments": (0, 1),
+    "network.painting": (1, 1000),
+    "network.vgg": (4, 1024),
+    "network.sar_fine": (4, 512),
 }
 """Smallest and largest value of each number, of each number of a list."""
 
@@ -54,6 +62,7 @@ class PromptMidTraining(Course):
 
     stage: 1 trains the diffusion branch to paint the optical image; 2 trains all else.
     steps, warmup, cooldown, rate, decay, average, seed, sets, precision: as for TAR (`TarTraining`).
+    epochs: times through all pairs, from which steps are counted (`lasting`); 0 = steps are given.
     pairs, side: pairs per step and side of their windows in pixels; local_pairs, local_side: of those for the
     low-level features (stage 2). local_weight, land_use_weight: of their loss and of the classifier's.
     painting_weight: of the loss of stage 1 in stage 2, in which the diffusion branch then goes on learning: its
@@ -62,9 +71,10 @@ class PromptMidTraining(Course):
     image is noise and nothing else, as it is when features are taken.
     """
 
-    network: CompactConfig = field(default_factory=CompactConfig)
+    network: NetworkConfig = field(default_factory=CompactConfig)
     stage: int = 1
     steps: int = 10000
+    epochs: int = 0
     warmup: int = 100
     cooldown: float = 0.4
     rate: float = 1e-3
@@ -91,7 +101,9 @@ class PromptMidTraining(Course):
     @staticmethod
     def from_json(values: Any, what: str = "The settings") -> PromptMidTraining:
         """The reverse of `to_json`; raises OptionError that names the field where the values make no sense."""
-        settings = parsed(PromptMidTraining, values, what)
+        network = values.get("network") if isinstance(values, dict) else None
+        full = isinstance(network, dict) and network.get("size") == SIZE
+        settings = parsed(FullTraining if full else PromptMidTraining, values, what)
         _check(settings, what)
         return settings
 
@@ -99,29 +111,74 @@ class PromptMidTraining(Course):
         """As plain values, for JSON and for checkpoints."""
         return asdict(self)
 
+    def lasting(self, chips: int) -> PromptMidTraining:
+        """These settings with steps for as many epochs over so many pairs as they ask for."""
+        if not self.epochs:
+            return self
+        return replace(self, steps=max(1, math.ceil(self.epochs * chips / self.pairs)))
+
+
+@dataclass(frozen=True)
+class FullTraining(PromptMidTraining):
+    """Settings for the full size: AdamW, pairs per step, decay and epochs are the paper's, of its first stage.
+
+    Its learning rates are not in the text at hand: ours is what ControlNet's authors train with.
+    """
+
+    network: FullConfig = field(default_factory=FullConfig)
+    epochs: int = 50
+    rate: float = 1e-5
+    warmup: int = 500
+    cooldown: float = 0.0
+    pairs: int = 2
+    side: int = 256
+    local_pairs: int = 2
+    pure_noise: float = 0.1
+    average: float = 0.999
+
+
+Rule = tuple[str, bool, str]
+"""The field, whether it is as it should be, and the way out."""
+
 
 def _check(settings: PromptMidTraining, what: str) -> None:
     network = settings.network
     named = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "network"}
     named |= {f"network.{f.name}": getattr(network, f.name) for f in fields(network)}
-    check_limits(named, LIMITS, what)
+    check_limits(named, {name: limits for name, limits in LIMITS.items() if name in named}, what)
+    rules: list[Rule] = [
+        ("network.window", len(network.window) == 2 and network.window[0] % 2 == 1, "Odd taps, and a gap."),
+        ("network.scales", bool(network.scales) and set(network.scales) <= {4, 8, 16}, "Use some of 4, 8, 16."),
+        ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
+        ("local_side", settings.local_side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
+        ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
+    ]
+    assert STRIDE % (FINE_CELL * LOCAL_STRIDE) == 0
+    rules += _compact_rules(settings, network) if isinstance(network, CompactConfig) else _full_rules(network)
+    for name, fits, way_out in rules:
+        if not fits:
+            raise wrong(what, name, named[name], way_out)
+
+
+def _compact_rules(settings: PromptMidTraining, network: CompactConfig) -> list[Rule]:
     paints = "diffusion" not in network.without
-    rules = (
+    return [
         ("network.widths", len(network.widths) == 4, "Give four numbers."),
         ("network.widths", all(w % 8 == 0 for w in network.widths), "Give multiples of 8."),
         ("network.heads", all(w % network.heads == 0 for w in network.widths[2:]), "It must divide the last two."),
         ("network.time", network.time % 4 == 0, "Use a multiple of 4."),
-        ("network.window", len(network.window) == 2 and network.window[0] % 2 == 1, "Odd taps, and a gap."),
         ("network.fine", len(network.fine) == 2, "Give two numbers."),
-        ("network.scales", bool(network.scales) and set(network.scales) <= {4, 8, 16}, "Use some of 4, 8, 16."),
         ("network.without", set(network.without) <= set(PARTS), f"Use some of {', '.join(PARTS)}."),
         ("stage", settings.stage == 2 or paints, "A network without diffusion has a second stage only."),
         ("painting_weight", not settings.painting_weight or paints, "Use 0 for a network without diffusion."),
-        ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
-        ("local_side", settings.local_side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
-        ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
-    )
-    assert STRIDE % (FINE_CELL * LOCAL_STRIDE) == 0
-    for name, fits, way_out in rules:
-        if not fits:
-            raise wrong(what, name, named[name], way_out)
+    ]
+
+
+def _full_rules(network: FullConfig) -> list[Rule]:
+    moments = network.moments
+    falling = all(now > after for now, after in zip(moments, moments[1:]))
+    return [
+        ("network.moments", bool(moments) and falling, "Give falling numbers between 0 and 1."),
+        ("network.vgg", len(network.vgg) == 4, "Give four numbers."),
+        ("network.sar_fine", len(network.sar_fine) == 2, "Give two numbers."),
+    ]

@@ -14,7 +14,7 @@ from ..matching.passes.match import Examined
 from ..matching.passes.weight_files import WAY_OUT, Tensors
 from ..matching.promptmid import matcher as promptmid
 from ..matching.promptmid import weights as promptmid_weights
-from ..matching.promptmid.config import CompactConfig
+from ..matching.promptmid.sizes import NetworkConfig
 from ..matching.protocol import MatchTask
 from ..matching.tar import matcher as tar
 from ..matching.tar import weights as tar_weights
@@ -34,7 +34,7 @@ class Weights:
 
     method: str
     tensors: Tensors
-    config: Union[TarConfig, CompactConfig]
+    config: Union[TarConfig, NetworkConfig]
     bank: TextBank | None = None
 
 
@@ -59,9 +59,9 @@ def method_of(path: Path) -> str:
 
 def save_weights(path: Path, weights: Weights, calibration: Calibration | None = None) -> str:
     """Write weights; the file appears whole or not at all. Returns its SHA-256. Raises OutputError."""
-    if isinstance(weights.config, CompactConfig):
-        return promptmid_weights.save_weights(path, weights.tensors, weights.config, calibration)
-    return tar_weights.save_weights(path, weights.tensors, weights.config, weights.bank, calibration)
+    if isinstance(weights.config, TarConfig):
+        return tar_weights.save_weights(path, weights.tensors, weights.config, weights.bank, calibration)
+    return promptmid_weights.save_weights(path, weights.tensors, weights.config, calibration)
 
 
 def examiner(path: Path, method: str, limits: Limits | None) -> Examiner:

@@ -13,8 +13,8 @@ from ...contract import Floats
 from .. import imaging
 from ..passes.views import Model, TileView
 from ..protocol import MatchTask
-from .compact import CompactNetwork
 from .diffusion import Prompt
+from .network import DescriptorNetwork
 from .prompting import Prompting
 from .weights import load
 
@@ -23,7 +23,7 @@ from .weights import load
 class PromptModel(Model):
     """A network, the prompts of the pair at hand, and the kind of keypoints that it matches."""
 
-    network: CompactNetwork
+    network: DescriptorNetwork
     prompting: Prompting = field(kw_only=True)
     keypoints: str = "pc-fast"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as functional
@@ -89,6 +89,7 @@ class DescriptorNetwork(nn.Module, ABC):
 
     optical: Aggregation
     sar: Aggregation
+    config: Any
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""Files of weights of `compact`: half precision, safetensors, with the network's size inside."""
+"""Files of weights of both sizes: half precision, safetensors, with the network's configuration inside.
+
+Those of `full` lie in the folder of the foundation models that they were trained with.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from ..files import write_whole
 from ..land_use import load_land_use
 from ..passes.calibration import Calibration
 from ..passes.weight_files import WAY_OUT, fill, verify
-from .compact import CompactNetwork
-from .config import CompactConfig
+from .network import DescriptorNetwork
+from .sizes import NetworkConfig, config_of, make_network
 
 FORMAT, VERSION = "sarto-promptmid", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "promptmid.safetensors"
@@ -29,14 +32,14 @@ class WeightsFile:
     """What a file of weights holds; tensors by their names in the network."""
 
     tensors: dict[str, torch.Tensor]
-    config: CompactConfig
+    config: NetworkConfig
     calibration: Calibration
 
 
 def save_weights(
     path: Path,
     state: dict[str, torch.Tensor],
-    config: CompactConfig,
+    config: NetworkConfig,
     calibration: Calibration | None = None,
 ) -> str:
     """Write weights; the file appears whole or not at all. Returns its SHA-256. Raises OutputError."""
@@ -61,17 +64,18 @@ def read_weights(path: Path) -> WeightsFile:
             if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
                 raise EngineError(f"'{path}' holds no weights of PromptMID that this version reads.", WAY_OUT)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = CompactConfig.from_json(json.loads(metadata["config"]))
+        config = config_of(json.loads(metadata["config"]))
         calibration = Calibration.from_json(json.loads(metadata["calibration"]))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise EngineError(f"The weights '{path}' cannot be read: {error}.", WAY_OUT) from error
     return WeightsFile({k.removeprefix("net."): v for k, v in tensors.items()}, config, calibration)
 
 
-def load(path: Path | None, device: torch.device) -> tuple[CompactNetwork, Calibration]:
+def load(path: Path | None, device: torch.device) -> tuple[DescriptorNetwork, Calibration]:
     """The network ready to use; kept in memory for the next call. path: None = the shipped weights.
 
-    Raises EngineError for a file that is missing, damaged, of another kind, or made for other prompt texts.
+    Raises EngineError for a file that is missing, damaged, of another kind, or made for other prompt texts; of the
+    full size, also where the foundation models beside it do not fit.
     """
     target = path or SHIPPED
     try:
@@ -96,14 +100,14 @@ def signature(path: Path | None) -> str:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, changed: int, device: str) -> tuple[CompactNetwork, Calibration]:
+def _load(path: Path, changed: int, device: str) -> tuple[DescriptorNetwork, Calibration]:
     """`changed` takes part in the key only: a file that was replaced is read again."""
     file = read_weights(path)
     try:
-        network = CompactNetwork(file.config)
+        network = make_network(file.config, path.parent, torch.device(device))
     except (ValueError, TypeError, IndexError, RuntimeError, ZeroDivisionError) as error:
         raise EngineError(f"'{path}' says sizes that no network can have: {error}.", WAY_OUT) from error
     fill(network, file.tensors, path)
     network.requires_grad_(False).eval()
-    network = network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(torch.device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network, file.calibration
