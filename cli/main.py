@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench, bench-keypoints, text-bank, train."""
+"""`sarto`: register, match, warp, assess, bench, bench-keypoints, models, text-bank, train."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ..core.bench import cli as bench_cli
 from ..core.bench import keypoints_cli
 from ..core.contract import Cancelled, SartoError
-from . import commands, text_bank, train
+from . import commands, models, text_bank, train
 from .commands import NOT_TRUSTED
 from .console import Console
 from .options import OPTION_GROUPS, add_dataclass, add_land_use_layer, add_layers
@@ -85,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
         "bench-keypoints", "measure how often keypoints repeat between optical and SAR", commands.bench_keypoints
     )
     keypoints_cli.add_arguments(keypoints)
+    checked = command("models", "check the foundation models of PromptMID's full size", models.run)
+    models.add_arguments(checked)
     bank = command("text-bank", "turn the prompt library into features for training", text_bank.run)
     text_bank.add_arguments(bank)
     training = actions.add_parser("train", help="train a network, and what belongs to it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_from_data_to_weights_that_match(place: Path, models: Path, capsys) -> N
     )
     assert found.painted is not None
     assert found.painted.values.std() > 0
-    assert found.probability < 0.5  # nothing is calibrated: nothing is trusted
+    assert found.evidence < 0.5  # nothing is calibrated: nothing is trusted
     assert np.isfinite(found.pose).all()
 
     (models / "scheduler/scheduler_config.json").write_text(
@@ -157,3 +158,24 @@ def test_the_papers_settings_are_the_default() -> None:
     assert second.lasting(1001).steps == 20_020
     assert PromptMidTraining().lasting(1000).steps == PromptMidTraining().steps
     assert PromptMidTraining.from_json(json.loads(json.dumps(second.to_json()))) == second
+
+
+def test_models_are_listed_with_checksums_and_memory(models: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sarto.core.matching.promptmid.full.FullConfig", lambda: SMALL)
+    assert main(["models", str(models), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    path = models / "unet/diffusion_pytorch_model.safetensors"
+    listed = {file["name"]: file for file in facts["files"]}
+    assert listed["unet/diffusion_pytorch_model.safetensors"]["size"] == path.stat().st_size
+    assert listed["unet/diffusion_pytorch_model.safetensors"]["sha256"] == sha256(path.read_bytes()).hexdigest()
+    with safe_open(path, framework="pt") as file:
+        held = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    assert held < facts["parameters"]["foundation models"] < 3 * held
+    assert facts["parameters"]["ControlNet"] > 0
+    assert main(["models", str(models), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "All files are there and fit." in shown
+    assert "million parameters" in shown
+    path.unlink()
+    assert main(["models", str(models)]) == 6
+    assert "unet/diffusion_pytorch_model.safetensors" in capsys.readouterr().err

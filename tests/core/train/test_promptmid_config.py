@@ -10,7 +10,7 @@ import pytest
 from sarto.core.contract import InputError, OptionError
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
-from sarto.core.train.promptmid_config import LIMITS, PromptMidTraining
+from sarto.core.train.promptmid_config import LIMITS, FullTraining, PromptMidTraining
 from sarto.core.train.settings import find_settings
 
 from .promptmid_parts import NETWORK
@@ -93,12 +93,13 @@ def test_the_field_that_makes_no_sense_is_named(values: dict[str, object], field
 
 
 def test_every_number_has_limits() -> None:
-    settings = PromptMidTraining().to_json()
-    network = settings.pop("network")
-    numbers = {k for k, v in settings.items() if isinstance(v, (int, float))}
-    numbers |= {
-        f"network.{k}" for k, v in network.items() if not isinstance(v, str) and k not in ("scales", "without")
-    }
+    numbers = set()
+    for made in (PromptMidTraining(), FullTraining()):
+        settings = made.to_json()
+        network = settings.pop("network")
+        numbers |= {k for k, v in settings.items() if isinstance(v, (int, float))}
+        chosen = ("scales", "without")
+        numbers |= {f"network.{k}" for k, v in network.items() if not isinstance(v, str) and k not in chosen}
     assert set(LIMITS) == numbers
 
 
