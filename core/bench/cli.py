@@ -19,7 +19,8 @@ Measure methods on optical-SAR pairs whose true transform is known.
 The manifest is a CSV with the columns pair_id, optical, sar and optionally truth (six numbers separated by blanks,
 the rows of a 2x3 affine, optical pixel -> SAR pixel; identity if absent), set, tight (1 = good to a pixel) and
 region. The protocol cuts a random 3/4 window of each optical chip and warps the SAR chip by a known transform;
-all methods see the same images. Results: pairs.csv, summary.json, summary.md.
+all methods see the same images. Results: pairs.csv, summary.json, summary.md;
+`sarto bench-table` compares those of several runs.
 """
 
 EXAMPLES = """\
@@ -28,6 +29,7 @@ examples:
   sarto bench pairs.csv --method structural,peer:sift --protocol tar,shuffled --out out/bench --limit 50
   sarto bench pairs.csv --method structural --protocol tar --out out/control --control
   sarto bench --reliability out/bench/structural/tar out/bench/structural/shuffled
+  sarto bench-table out/bench
 """
 
 

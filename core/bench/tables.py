@@ -72,10 +72,10 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+def as_markdown(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table. left: so many columns are aligned to the left, all others to the right."""
     head, *body = rows
-    rule = ["---", *(["---:"] * (len(head) - 1))]
+    rule = [*(["---"] * left), *(["---:"] * (len(head) - left))]
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in (head, rule, *body))
 
 
