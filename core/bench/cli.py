@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..contract import MatchOptions, ModelOptions, OptionError, Reporter
 from .manifest import read_manifest
-from .methods import ABLATIONS, MethodOptions
+from .methods import VARIANTS, MethodOptions
 from .protocols import PROTOCOLS
 from .runner import BenchOptions, run_bench
 
@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", nargs="?", help="CSV of the pairs; paths in it are relative to it")
     parser.add_argument(
         "--method",
-        help=f"methods, separated by commas: Sarto's, peer:NAME, or a part left out: {', '.join(ABLATIONS)}",
+        help=f"methods, separated by commas: Sarto's, peer:NAME, or at other keypoints or with a part left out: "
+        f"{', '.join(VARIANTS)}",
     )
     parser.add_argument("--protocol", help=f"protocols, separated by commas: {', '.join(PROTOCOLS)}")
     parser.add_argument(

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=MANIFEST",
-        help="how the pairs of a manifest are called: its file, or the digest that summary.md shows; can be repeated",
+        help="how the pairs of a manifest are called; its file, or its digest as in summary.md; can be repeated",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 

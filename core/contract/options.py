@@ -215,6 +215,12 @@ class MatchOptions:
         ("auto", "worldcover", "corine", "nlcd", "dynamicworld"),
         only_for=READS_LAND_USE,
     )
+    keypoints: str = option(
+        "auto",
+        "Where tie points are looked for: at the places of a regular 'grid', at corners of the optical image's "
+        "phase congruency ('pc-fast'), or at 'sift' keypoints; 'auto' is what the method was made for.",
+        ("auto", "grid", "pc-fast", "sift"),
+    )
     points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
     device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
     seed: int = option(0, "Random seed; the same seed gives the same result.", minimum=0, maximum=2_147_483_647)

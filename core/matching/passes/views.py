@@ -67,7 +67,7 @@ def encode_views(
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with _arithmetic(model):
+        with arithmetic(model):
             encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
         yield chosen, encoded
 
@@ -83,7 +83,7 @@ def fine_views(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with _arithmetic(model):
+        with arithmetic(model):
             maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
@@ -109,7 +109,7 @@ def cut_views(
         yield chosen, optical, sar
 
 
-def _arithmetic(model: Model) -> AbstractContextManager[object]:
+def arithmetic(model: Model) -> AbstractContextManager[object]:
     """Half precision on CUDA, where it is fast."""
     if model.device.type != "cuda":
         return nullcontext()

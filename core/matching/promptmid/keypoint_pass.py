@@ -10,14 +10,13 @@ from the next best, and fit the common transform. Descriptors have found the pos
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ...contract import Reporter
-from ...geometry import affine
 from ..keypoints import Keypoints, detect
 from ..passes.fine import with_edges
+from ..passes.keypoint_look import at_keypoints
 from ..passes.second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
 from ..passes.tiles import TILE, Plan, Ties, match_maps
 from ..passes.views import TileView, cut_views, padded
@@ -76,33 +75,3 @@ def _keypoints(model: PromptModel, image: tuple[Tensor, Tensor], number: int) ->
     grey = values.float().mean(0).cpu().numpy()
     known = valid[0].float().cpu().numpy()
     return detect(model.keypoints, grey, known, max(1, int(DENSITY * known.sum())), model.device)
-
-
-def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.NDArray[np.float32]) -> Ties:
-    """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
-
-    grid: all places of the tile, a few pixels apart; windows around neighbours are almost the same. What was found
-    there of value, margin, spread and round trip holds for the keypoint. valid: (rows, columns) of the SAR image's
-    tile, 0…1; what leads into NoData is not usable.
-    """
-    places = affine.apply(affine.invert(view.lattice), grid.reference)
-    shift = affine.apply(affine.invert(view.to_moving), grid.moving) - places
-    distance = np.linalg.norm(keypoints.positions[:, None] - places[None], axis=2)
-    nearest = distance.argmin(axis=1) if len(keypoints) else np.zeros(0, dtype=np.int64)
-    picked = grid.select(nearest)
-    target = keypoints.positions + shift[nearest]
-    x, y = np.rint(target).astype(np.int64).T
-    rows, columns = valid.shape
-    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    shown = inside & (valid[y.clip(0, rows - 1), x.clip(0, columns - 1)] > 0.5)
-    return Ties(
-        affine.apply(view.lattice, keypoints.positions),
-        affine.apply(view.to_moving, target),
-        picked.value,
-        picked.margin,
-        picked.spread,
-        picked.round_trip,
-        picked.usable & shown,
-        picked.valid,
-        picked.logs,
-    )

@@ -10,6 +10,7 @@ import torch
 
 from ...contract import SILENT, MatchResult, Reporter
 from ..device import with_fallback
+from ..keypoints import kind_for
 from ..passes import match
 from ..passes.match import Examined
 from ..protocol import MatchTask
@@ -21,9 +22,8 @@ from .weights import signature
 
 @dataclass(frozen=True)
 class Parts(match.Parts):
-    """keypoints: one of `keypoints.KINDS`. prompt: land-use classes for all tiles; None = by the sources."""
+    """prompt: land-use classes for all tiles; None = by the sources."""
 
-    keypoints: str = "pc-fast"
     prompt: tuple[str, ...] | None = None
 
 
@@ -44,8 +44,10 @@ class PromptMidMatcher:
     def examine(self, task: MatchTask, reporter: Reporter = SILENT) -> Examined:
         """As `match`, with the figures that the calibration weighs."""
 
+        kind = kind_for(task.options.keypoints, "pc-fast")
+
         def work(device: torch.device) -> Examined:
-            model = open_model(task, self._weights, device, self._parts.keypoints, self._parts.prompt)
+            model = open_model(task, self._weights, device, kind, self._parts.prompt)
             examined = match.examine(task, model, self._parts, reporter, partial(keypoint_pass, task, model))
             if not task.painting:
                 return examined

@@ -169,7 +169,7 @@ def test_the_same_again_and_cancel_answers_at_every_stage(
 def test_parts_can_be_left_out(file: Path, pair: Pair) -> None:
     told = PromptMidMatcher(file, Parts(prompt=("water",))).match(task_of(pair, land_use="city"))
     assert set(told.steps["prompts"]) == {"a satellite image of water"}
-    learned = PromptMidMatcher(file, Parts(keypoints="grid", rescue=False)).match(task_of(pair))
+    learned = PromptMidMatcher(file, Parts(rescue=False)).match(task_of(pair, keypoints="grid"))
     assert learned.steps["keypoints"] == "grid"
     assert learned.steps["pose from"] == "learned search"
 

@@ -1,0 +1,81 @@
+"""A last look at keypoints of the optical image in place of a regular grid.
+
+As in `promptmid.keypoint_pass`: what a keypoint becomes is read from the correlation at the place next to it, so
+that any network with fine features can be asked for tie points at any places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ...contract import Reporter
+from ...geometry import affine
+from ..keypoints import DENSITY, Keypoints, detect
+from ..protocol import MatchTask
+from .second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
+from .tiles import TILE, Ties, match_maps
+from .views import Model, TileView, arithmetic, cut_views, padded
+
+
+def keypoint_look(task: MatchTask, model: Model, kind: str, outcome: Outcome, reporter: Reporter) -> Outcome:
+    """Tie points at keypoints, on the pose of an outcome of the second pass. kind: one of `keypoints.KINDS`."""
+    rows, columns = task.reference.shape
+    side = (min(rows, TILE), min(columns, TILE))
+    size = (padded(side[0]), padded(side[1]))
+    corners = spread_evenly(tile_corners(rows, columns, side), MOST_TILES)
+    views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
+    plan = replace(FINAL, half=min(outcome.plan.half, FINAL.half)).plan(1.0, True)
+    parts = []
+    for chosen, optical, sar in cut_views(model, task.seen, task.moving, views, size, reporter):
+        few = views[chosen]
+        with arithmetic(model):
+            maps, mask = model.network.fine(*optical, *sar, plan.edges, model.words_for(few, size))
+        places = match_maps(model, maps, mask, few, plan)
+        each = len(places) // len(few)
+        for k, view in enumerate(few):
+            reporter.check()
+            found = _detected(kind, optical[0][k], optical[1][k, 0], model)
+            grid = places.select(np.arange(k * each, (k + 1) * each))
+            parts.append(at_keypoints(found, grid, view, sar[1][k, 0].cpu().numpy()))
+        reporter.progress("Matching keypoints", chosen.stop / len(views))
+    return conclude(task, outcome, Ties.join(parts), plan)
+
+
+def _detected(kind: str, values: Tensor, valid: Tensor, model: Model) -> Keypoints:
+    """values: (bands, rows, columns) of an optical tile; valid: (rows, columns), 0…1."""
+    grey, known = values.float().mean(0).cpu().numpy(), valid.float().cpu().numpy()
+    return detect(kind, grey, known, max(1, int(DENSITY * known.sum())), model.device)
+
+
+def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.NDArray[np.float32]) -> Ties:
+    """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
+
+    grid: all places of the tile, a few pixels apart; windows around neighbours are almost the same. What was found
+    there of value, margin, spread and round trip holds for the keypoint. valid: (rows, columns) of the SAR image's
+    tile, 0…1; what leads into NoData is not usable.
+    """
+    places = affine.apply(affine.invert(view.lattice), grid.reference)
+    shift = affine.apply(affine.invert(view.to_moving), grid.moving) - places
+    distance = np.linalg.norm(keypoints.positions[:, None] - places[None], axis=2)
+    nearest = distance.argmin(axis=1) if len(keypoints) else np.zeros(0, dtype=np.int64)
+    picked = grid.select(nearest)
+    target = keypoints.positions + shift[nearest]
+    x, y = np.rint(target).astype(np.int64).T
+    rows, columns = valid.shape
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    shown = inside & (valid[y.clip(0, rows - 1), x.clip(0, columns - 1)] > 0.5)
+    return Ties(
+        affine.apply(view.lattice, keypoints.positions),
+        affine.apply(view.to_moving, target),
+        picked.value,
+        picked.margin,
+        picked.spread,
+        picked.round_trip,
+        picked.usable & shown,
+        picked.valid,
+        picked.logs,
+    )
