@@ -1,4 +1,4 @@
-"""Keypoints of a whole image, however large, on pixels of any size: tile by tile, since phase congruency takes room."""
+"""Keypoints of a whole image, however large, on pixels of any size: square by square, to save memory."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def _in_square(
     layer = imaging.patch(pixels, lattice, (y1 - y0, x1 - x0))
     count = max(1, int(DENSITY * layer.valid.sum()))
     found = detect(kind, layer.values, layer.valid, count, device)
-    positions = found.positions + (x0, y0)
+    positions = found.positions + np.array([x0, y0])
     within = np.all((positions >= np.array(first) - 0.5) & (positions < np.array(first) + CORE - 0.5), axis=1)
     return Keypoints(positions[within], found.strength[within])

@@ -1,4 +1,4 @@
-"""Tie points at keypoints: each has the displacement found next to it, and lies where the images agree."""
+"""Tie points at keypoints lie where the images agree."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
-from sarto.core.contract import RANGES, SILENT, Floats, MatchOptions, Points
+from sarto.core.contract import RANGES, SILENT, Floats, MatchOptions
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask
-from sarto.core.matching.keypoints import Keypoints
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.second_pass import FINAL, Outcome
 from sarto.core.matching.passes.tiles import Ties
-from sarto.core.matching.passes.views import TileView
 from sarto.core.matching.promptmid.aggregate import SCALE
 from sarto.core.matching.promptmid.diffusion import Prompt
-from sarto.core.matching.promptmid.keypoint_pass import at_keypoints, keypoint_pass
+from sarto.core.matching.promptmid.keypoint_pass import keypoint_pass
 from sarto.core.matching.promptmid.model import PromptModel
 from sarto.core.matching.promptmid.network import Described
 from sarto.core.matching.promptmid.prompting import Prompting
@@ -29,7 +26,6 @@ from sarto.core.matching.structural.maps import structure_maps
 from ..conftest import Pair, make_pair
 
 CPU = torch.device("cpu")
-SHOWN = np.ones((64, 64), np.float32)
 
 
 def model_of(describe: Callable[..., Described]) -> PromptModel:
@@ -41,72 +37,6 @@ def model_of(describe: Callable[..., Described]) -> PromptModel:
     )
     prompting = Prompting(None, (), lambda view, size: np.zeros(len(CLASSES)))
     return PromptModel(network, CPU, prompting=prompting)
-
-
-def _grid(shift: Callable[[Points], Points], view: TileView, side: int = 64) -> Ties:
-    """Places every 8 pixels of a tile, moved as told (tile pixels)."""
-    x, y = np.meshgrid(np.arange(4.5, side, 8), np.arange(4.5, side, 8))
-    at = np.stack([x.ravel(), y.ravel()], axis=1)
-    count = len(at)
-    return Ties(
-        affine.apply(view.lattice, at),
-        affine.apply(view.to_moving, at + shift(at)),
-        np.linspace(0.1, 0.9, count),
-        np.full(count, 0.2),
-        np.full(count, 1.5),
-        np.full(count, 0.3),
-        np.ones(count, bool),
-        np.ones(count, bool),
-        torch.arange(count)[:, None, None].float(),
-    )
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        TileView(np.eye(2, 3), np.eye(2, 3)),
-        TileView(np.array([[1.0, 0, 200], [0, 1, 100]]), affine.similarity(12.0, 1.1, [300, 200], [310, 190])),
-    ],
-)
-def test_a_keypoint_keeps_its_sub_pixel_and_gets_that_of_the_place_next_to_it(view: TileView) -> None:
-    def shift(at: Points) -> Points:
-        return np.stack([0.37 + 0.01 * at[:, 1], -0.62 + 0.02 * at[:, 0]], axis=1)
-
-    grid = _grid(shift, view)
-    first = np.array([[20.3, 28.2], [41.9, 12.1], [52.5, 60.5]])
-    nearest = np.array([[20.5, 28.5], [44.5, 12.5], [52.5, 60.5]])
-    found = at_keypoints(Keypoints(first, np.ones(3)), grid, view, SHOWN)
-    assert np.allclose(found.reference, affine.apply(view.lattice, first))
-    assert np.allclose(found.moving, affine.apply(view.to_moving, first + shift(nearest)))
-    index = (nearest[:, 1] // 8 * 8 + nearest[:, 0] // 8).astype(int)
-    for name in ("value", "margin", "spread", "round_trip", "usable", "valid"):
-        assert np.array_equal(getattr(found, name), getattr(grid, name)[index]), name
-    assert np.array_equal(found.logs.numpy().ravel(), index)
-
-
-def test_a_keypoint_beside_an_unusable_place_is_not_used() -> None:
-    view = TileView(np.eye(2, 3), np.eye(2, 3))
-    grid = _grid(lambda at: np.full_like(at, 0.5), view)
-    grid.usable[0], grid.valid[1] = False, False
-    keypoints = Keypoints(np.array([[4.0, 5.0], [12.0, 5.0], [30.0, 30.0]]), np.ones(3))
-    found = at_keypoints(keypoints, grid, view, SHOWN)
-    assert found.usable.tolist() == [False, True, True]
-    assert found.valid.tolist() == [True, False, True]
-
-
-def test_a_keypoint_that_leads_into_nodata_or_out_of_the_tile_is_not_used() -> None:
-    view = TileView(np.eye(2, 3), np.eye(2, 3))
-    grid = _grid(lambda at: np.full_like(at, 6.0), view)
-    valid = SHOWN.copy()
-    valid[:, 30:40] = 0
-    at = np.array([[20.0, 20.0], [24.6, 20.0], [34.4, 20.0], [52.0, 20.0], [60.0, 20.0], [20.0, 61.0]])
-    found = at_keypoints(Keypoints(at, np.ones(6)), grid, view, valid)
-    assert found.usable.tolist() == [True, False, True, True, False, False]
-
-
-def test_no_keypoints_no_tie_points() -> None:
-    view = TileView(np.eye(2, 3), np.eye(2, 3))
-    assert len(at_keypoints(Keypoints(), _grid(lambda at: at * 0, view), view, SHOWN)) == 0
 
 
 def by_structure(
