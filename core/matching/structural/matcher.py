@@ -81,7 +81,10 @@ def level_factors(longest: int) -> list[float]:
 
 @dataclass(frozen=True)
 class _Level:
-    """Tie points found on one level. keypoints: their kind. good: the windows that passed; agreed: those of them that fit together."""
+    """Tie points found on one level, at one kind of keypoints.
+
+    good: the windows that passed; agreed: those of them that fit together.
+    """
 
     plan: WindowPlan
     keypoints: str
