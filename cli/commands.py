@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.bench import cli as bench_cli
-from ..core.bench import keypoints_cli
+from ..core.bench import keypoints_cli, table_cli
 from ..core.contract import (
     RESAMPLING,
     MatchOptions,
@@ -127,6 +127,11 @@ def warp(args: argparse.Namespace, console: Console) -> int:
 def bench(args: argparse.Namespace, console: Console) -> int:
     """Measure methods on pairs with known truth."""
     return bench_cli.run(args, console.reporter())
+
+
+def bench_table(args: argparse.Namespace, console: Console) -> int:
+    """Compare methods in one table per protocol, from what finished benches have written."""
+    return table_cli.run(args, console.reporter())
 
 
 def bench_keypoints(args: argparse.Namespace, console: Console) -> int:

@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench, bench-keypoints, models, text-bank, train."""
+"""`sarto`: register, match, warp, assess, bench, bench-table, bench-keypoints, models, text-bank, train."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.bench import cli as bench_cli
-from ..core.bench import keypoints_cli
+from ..core.bench import keypoints_cli, table_cli
 from ..core.contract import Cancelled, SartoError
 from . import commands, models, text_bank, train
 from .commands import NOT_TRUSTED
@@ -81,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_engine(assess)
     bench = command("bench", "measure methods on pairs with known truth", commands.bench)
     bench_cli.add_arguments(bench)
+    table = command("bench-table", "compare methods in one table, from finished benches", commands.bench_table)
+    table_cli.add_arguments(table)
     keypoints = command(
         "bench-keypoints", "measure how often keypoints repeat between optical and SAR", commands.bench_keypoints
     )

@@ -14,6 +14,8 @@ LABELS: dict[str, str] = {
     "land_use": "Land use",
     "legend": "Land-cover legend",
     "land_use_layer": "Land-cover layer",
+    "keypoints": "Look for tie points at",
+    "weights": "Weights",
     "points": "Tie points to look for",
     "device": "Compute on",
     "seed": "Random seed",
@@ -47,6 +49,12 @@ CHOICES: dict[str, dict[str, str]] = {
         "wild": "Unknown position, rotation or scale",
     },
     "device": {"auto": "Graphics card if there is one", "cpu": "Processor", "cuda": "Graphics card (CUDA)"},
+    "keypoints": {
+        "auto": "What suits the method",
+        "grid": "A regular grid",
+        "pc-fast": "Corners (PC-FAST)",
+        "sift": "SIFT keypoints",
+    },
     "legend": {
         "auto": "Tell by the codes",
         "worldcover": "ESA WorldCover",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..contract import MatchOptions, ModelOptions, OptionError, Reporter
 from .manifest import read_manifest
-from .methods import ABLATIONS, MethodOptions
+from .methods import VARIANTS, MethodOptions
 from .protocols import PROTOCOLS
 from .runner import BenchOptions, run_bench
 
@@ -19,7 +19,8 @@ Measure methods on optical-SAR pairs whose true transform is known.
 The manifest is a CSV with the columns pair_id, optical, sar and optionally truth (six numbers separated by blanks,
 the rows of a 2x3 affine, optical pixel -> SAR pixel; identity if absent), set, tight (1 = good to a pixel) and
 region. The protocol cuts a random 3/4 window of each optical chip and warps the SAR chip by a known transform;
-all methods see the same images. Results: pairs.csv, summary.json, summary.md.
+all methods see the same images. Results: pairs.csv, summary.json, summary.md;
+`sarto bench-table` compares those of several runs.
 """
 
 EXAMPLES = """\
@@ -28,6 +29,7 @@ examples:
   sarto bench pairs.csv --method structural,peer:sift --protocol tar,shuffled --out out/bench --limit 50
   sarto bench pairs.csv --method structural --protocol tar --out out/control --control
   sarto bench --reliability out/bench/structural/tar out/bench/structural/shuffled
+  sarto bench-table out/bench
 """
 
 
@@ -38,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", nargs="?", help="CSV of the pairs; paths in it are relative to it")
     parser.add_argument(
         "--method",
-        help=f"methods, separated by commas: Sarto's, peer:NAME, or a part left out: {', '.join(ABLATIONS)}",
+        help=f"methods, separated by commas: Sarto's, peer:NAME, or at other keypoints or with a part left out: "
+        f"{', '.join(VARIANTS)}",
     )
     parser.add_argument("--protocol", help=f"protocols, separated by commas: {', '.join(PROTOCOLS)}")
     parser.add_argument(

@@ -69,12 +69,13 @@ class Evaluator:
         began = time.perf_counter()
         answer, message = self._ask(sample)
         seconds = time.perf_counter() - began
+        correct = correct_matches(answer, sample)
         row = Row(
             pair.pair_id,
             answer.affine,
             pose_rmse(answer.affine, sample),
             len(answer.ties),
-            correct_matches(answer, sample),
+            correct.count,
             answer.verdict,
             seconds,
             peak_memory_mb(),
@@ -82,6 +83,7 @@ class Evaluator:
             pair.set,
             pair.tight,
             self._consistency(pair, sample, answer.affine),
+            correct.rmse,
             message,
         )
         if not self._task.ties:

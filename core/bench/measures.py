@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..geometry import affine
 from .methods import Answer
 from .protocols import Sample
 
-CORRECT_TIE_PX = 3.0  # a tie point within this of truth is a correct match (NCM)
+CORRECT_TIE_PX = 3.0  # a tie point within this of truth is a correct match
 
 
 def pose_rmse(found: Floats | None, sample: Sample) -> float:
@@ -34,11 +35,24 @@ def tie_errors(reference: npt.ArrayLike, moving: npt.ArrayLike, truth: Floats | 
     return np.asarray(np.hypot(*(expected - observed).T), dtype=np.float64)
 
 
-def correct_matches(answer: Answer, sample: Sample) -> int | None:
-    """NCM: how many of the tie points that the transform rests on are within 3 px of truth."""
+@dataclass(frozen=True)
+class CorrectMatches:
+    """The tie points that a transform rests on and that are within 3 px of truth.
+
+    count: NCM; None without truth. rmse: root mean square of their errors in SAR pixels; NaN where there are none.
+    """
+
+    count: int | None
+    rmse: float
+
+
+def correct_matches(answer: Answer, sample: Sample) -> CorrectMatches:
+    """NCM and RMSE of one pair, as PromptMID measures them (arXiv 2502.18104)."""
     if sample.truth is None:
-        return None
-    return int(np.sum(tie_errors(answer.ties.reference, answer.ties.moving, sample.truth) <= CORRECT_TIE_PX))
+        return CorrectMatches(None, float("nan"))
+    errors = tie_errors(answer.ties.reference, answer.ties.moving, sample.truth)
+    errors = errors[errors <= CORRECT_TIE_PX]
+    return CorrectMatches(len(errors), float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan"))
 
 
 def consistency_rmse(first: Floats | None, second: Floats | None, samples: tuple[Sample, Sample]) -> float:

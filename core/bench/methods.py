@@ -77,7 +77,7 @@ class MethodOptions:
 
 
 def open_method(name: str, options: MethodOptions) -> Method:
-    """A method of Sarto, or of others (`peer:NAME`), or one of Sarto's with a part left out (see `ABLATIONS`).
+    """A method of Sarto, or of others (`peer:NAME`), or one of Sarto's changed (see `VARIANTS`).
 
     Raises OptionError for an unknown name, or a peer that is not installed.
     """
@@ -98,7 +98,11 @@ class SartoMethod:
         self._solve = solve
         self._matcher = _matcher(name, options.weights)
         self._match = MatchOptions(
-            method=name.partition(":")[0], points=options.points, device=options.device, seed=options.seed
+            method=name.partition(":")[0],
+            keypoints=KEYPOINTS.get(name, MatchOptions.keypoints),
+            points=options.points,
+            device=options.device,
+            seed=options.seed,
         )
         self._model = ModelOptions(model=options.model)
 
@@ -130,24 +134,31 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "tar:no-rescue": {"rescue": False},
     "promptmid:general-prompt": {"prompt": ()},
     "promptmid:all-classes": {"prompt": CLASSES},
-    "promptmid:sift": {"keypoints": "sift"},
-    "promptmid:grid": {"keypoints": "grid"},
     "promptmid:no-rescue": {"rescue": False},
 }
 """What the bench measures beside the methods themselves: a method with a part left out or spoiled."""
+KEYPOINTS: dict[str, str] = {
+    "structural:pc-fast": "pc-fast",
+    "structural:sift": "sift",
+    "tar:pc-fast": "pc-fast",
+    "tar:sift": "sift",
+    "promptmid:sift": "sift",
+    "promptmid:grid": "grid",
+}
+"""A method with its tie points at other keypoints than its own: see `MatchOptions.keypoints`."""
+VARIANTS = (*KEYPOINTS, *ABLATIONS)
+"""All that is measured beside the methods themselves."""
 
 
 def _matcher(name: str, weights: str) -> Matcher:
     """Raises OptionError for an unknown name, or weights for a method that has none."""
     from ..matching.registry import METHODS, create
 
-    if name in METHODS and not weights:
-        return create(name)
-    method = name.partition(":")[0]
-    if method not in LEARNED or (name != method and name not in ABLATIONS):
-        if weights and name in METHODS:
-            raise OptionError(f"Matching method '{name}' has no weights.", "Leave --weights away.")
-        return create(name)
+    method = name.partition(":")[0] if name in VARIANTS else name
+    if method not in LEARNED or (not weights and name not in ABLATIONS):
+        if weights and method in METHODS:
+            raise OptionError(f"Matching method '{method}' has no weights.", "Leave --weights away.")
+        return create(method)
     path, parts = Path(weights) if weights else None, ABLATIONS.get(name, {})
     if method == "promptmid":
         from ..matching.promptmid import matcher as promptmid

@@ -7,7 +7,7 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from .methods import Answer
 
 COLUMNS = (
     "pair_id", "a11", "a12", "a13", "a21", "a22", "a23", "rmse", "tie_points", "ncm", "verdict", "seconds",
-    "peak_mb", "evidence", "set", "tight", "consistency_rmse", "message",
+    "peak_mb", "evidence", "set", "tight", "consistency_rmse", "match_rmse", "message",
 )  # fmt: skip
+_ADDED = ("match_rmse",)  # files written before they were measured lack them
 _TIE_COLUMNS = ("pair_id", "x", "y", "sar_x", "sar_y", "confidence", "round_trip", "inlier", "error")
 
 FAILED = "failed"  # verdict of a pair on which the method broke down, as opposed to refusing it
@@ -35,6 +36,8 @@ class Row:
     verdict: the engine's, `FAILED`, or "" for a method that gives none.
     peak_mb: high-water mark of the process up to this pair; NaN where the system does not tell.
     consistency_rmse: pixels between the results under two warps; NaN where not measured or one is missing.
+    match_rmse: pixels, root mean square error of the `ncm` correct matches; NaN where there are none, without
+        truth, and in rows of files that were written before it was measured.
     """
 
     pair_id: str
@@ -49,6 +52,7 @@ class Row:
     set: str = ""
     tight: bool | None = None
     consistency_rmse: float = math.nan
+    match_rmse: float = math.nan
     message: str = ""
 
     def cells(self) -> list[str]:
@@ -67,15 +71,16 @@ class Row:
             self.set,
             "" if self.tight is None else str(int(self.tight)),
             _text(self.consistency_rmse, 4),
+            _text(self.match_rmse, 4),
             " ".join(self.message.split()),
         ]
 
     @staticmethod
-    def of_cells(cells: list[str]) -> Row:
-        """The inverse of `cells`. Raises ValueError for text that is not a row."""
-        if len(cells) != len(COLUMNS):
-            raise ValueError(f"{len(cells)} cells in place of {len(COLUMNS)}")
-        cell = dict(zip(COLUMNS, cells))
+    def of_cells(cells: list[str], columns: Sequence[str] = COLUMNS) -> Row:
+        """The inverse of `cells`, also under an older file's columns. Raises ValueError for other text."""
+        if len(cells) != len(columns):
+            raise ValueError(f"{len(cells)} cells in place of {len(columns)}")
+        cell = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells))
         numbers = cells[1:7]
         return Row(
             cell["pair_id"],
@@ -90,6 +95,7 @@ class Row:
             cell["set"],
             bool(int(cell["tight"])) if cell["tight"] else None,
             _number(cell["consistency_rmse"]),
+            _number(cell["match_rmse"]),
             cell["message"],
         )
 
@@ -106,6 +112,9 @@ def _line(cells: Iterable[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
+
+
+_KNOWN_COLUMNS = (COLUMNS, tuple(name for name in COLUMNS if name not in _ADDED))
 
 
 class PairLog:
@@ -134,17 +143,20 @@ class PairLog:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a `pairs.csv`. Raises InputError where it is none; a damaged last line is left out."""
+    """The rows of a `pairs.csv`, also of one written before a column was added.
+
+    Raises InputError where it is none; a damaged last line is left out.
+    """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.", "Give the folder of a finished bench.") from error
-    if not lines or tuple(lines[0]) != COLUMNS:
+    if not lines or tuple(lines[0]) not in _KNOWN_COLUMNS:
         raise InputError(f"{path} does not have the columns of a bench.", "Give the folder of a finished bench.")
     rows: list[Row] = []
     for number, cells in enumerate(lines[1:], start=2):
         try:
-            rows.append(Row.of_cells(cells))
+            rows.append(Row.of_cells(cells, lines[0]))
         except ValueError as error:
             if number == len(lines):
                 break

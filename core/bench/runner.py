@@ -181,4 +181,5 @@ def _claim(options: BenchOptions, manifest: Manifest, task: Task) -> None:
             )
         return
     (options.out / "ties.csv.gz").unlink(missing_ok=True)
-    path.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    noted = {**now, "manifest_file": "/".join(manifest.path.resolve().parts[-2:])}  # to be read, not compared
+    path.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")

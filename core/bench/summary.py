@@ -38,7 +38,10 @@ class GroupSummary:
     """The figures of a group of pairs; None where they have no meaning (no truth, no verdicts, not measured).
 
     cmr: by threshold, share of pairs with RMSE below it. rmse_*: pixels, capped at 20, failures counted as 20.
-    success: share of pairs with at least 10 correct matches. ncm: mean over all pairs.
+    success: SR, share of pairs with at least 10 correct matches. ncm_mean: correct matches, mean over all pairs.
+    ncm_of_success, match_rmse: correct matches, and the root mean square of their errors in pixels, each as the
+        mean over the pairs of `success` alone; failures do not count, as in the PromptMID paper. None where no
+        pair is a success; match_rmse also where a success was recorded before it was measured.
     auc10: area under the cumulative error curve up to 10 px, 0…1.
     trusted, wrongly_trusted: of all pairs. trusted_of_good: of the pairs registered within 3 px.
     no_transform: share of pairs without a transform; failed: number of pairs on which the method broke down.
@@ -52,6 +55,8 @@ class GroupSummary:
     auc10: float | None
     success: Share | None
     ncm_mean: float | None
+    ncm_of_success: float | None
+    match_rmse: float | None
     trusted: Share | None
     wrongly_trusted: Share | None
     trusted_of_good: Share | None
@@ -99,6 +104,7 @@ def summarise(rows: Sequence[Row], has_truth: bool, has_consistency: bool) -> Gr
     wrong = trusted & (errors > WRONG_PX)
     good = errors <= GOOD_PX
     ncm = np.array([r.ncm or 0 for r in rows])
+    succeeded = [r for r in rows if has_truth and is_success(r)]
     seconds = np.array([r.seconds for r in rows])
     peaks = [r.peak_mb for r in rows if math.isfinite(r.peak_mb)]
     return GroupSummary(
@@ -107,8 +113,10 @@ def summarise(rows: Sequence[Row], has_truth: bool, has_consistency: bool) -> Gr
         rmse_median=float(np.median(errors)) if has_truth else None,
         rmse_mean=float(np.mean(errors)) if has_truth else None,
         auc10=auc(errors) if has_truth else None,
-        success=share(int((ncm >= SUCCESS_NCM).sum()), n) if has_truth else None,
+        success=share(len(succeeded), n) if has_truth else None,
         ncm_mean=float(ncm.mean()) if has_truth else None,
+        ncm_of_success=_mean([float(r.ncm or 0) for r in succeeded]),
+        match_rmse=_mean([r.match_rmse for r in succeeded]),
         trusted=share(int(trusted.sum()), n) if judged else None,
         wrongly_trusted=share(int(wrong.sum()), n) if judged else None,
         trusted_of_good=share(int((trusted & good).sum()), int(good.sum())) if judged and has_truth else None,
@@ -119,6 +127,16 @@ def summarise(rows: Sequence[Row], has_truth: bool, has_consistency: bool) -> Gr
         seconds_p95=float(np.percentile(seconds, 95)),
         peak_mb=max(peaks, default=math.nan),
     )
+
+
+def is_success(row: Row) -> bool:
+    """Whether a pair is matched in PromptMID's sense: at least 10 tie points within 3 px of truth."""
+    return row.ncm is not None and row.ncm >= SUCCESS_NCM
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """None where there is nothing, or something not measured (NaN), for then it would be the mean of others."""
+    return float(np.mean(values)) if len(values) and np.isfinite(values).all() else None
 
 
 def _consistency(rows: Sequence[Row]) -> Floats:

@@ -8,17 +8,19 @@ from typing import Any
 from .summary import GroupSummary, Share
 
 _HEADS = (
-    "group", "pairs", "CMR@1", "CMR@3", "CMR@5", "RMSE med", "mean", "AUC@10", "SR", "NCM", "trusted",
-    "wrongly", "good trusted", "cons<1", "cons<3", "failed", "s/pair", "p95", "MB",
+    "group", "pairs", "CMR@1", "CMR@3", "CMR@5", "RMSE med", "mean", "AUC@10", "SR", "NCM", "NCM SR",
+    "RMSE SR", "trusted", "wrongly", "good trusted", "cons<1", "cons<3", "failed", "s/pair", "p95", "MB",
 )  # fmt: skip
 
 LEGEND = (
-    "CMR@τ: % of pairs with dense-grid RMSE below τ px. RMSE: px, capped at 20, failures counted as 20. "
-    "AUC@10: area under the cumulative error curve to 10 px, %. SR: % of pairs with at least 10 correct matches "
-    "(NCM: tie points within 3 px of truth, mean over all pairs). trusted: % of all pairs; wrongly: % of all "
-    "pairs trusted although more than 5 px off, or with nothing in common; good trusted: % of the pairs within "
-    "3 px that are trusted. cons<τ: % of pairs whose results under two warps differ by less than τ px. failed: "
-    "pairs on which the method broke down. s/pair: median seconds, p95 their 95th percentile. MB: peak memory."
+    "CMR@τ: % of pairs with dense-grid RMSE below τ px. RMSE: px, capped at 20, failures counted as 20. AUC@10: "
+    "area under the cumulative error curve to 10 px, %. SR: % of pairs with at least 10 correct matches (tie "
+    "points within 3 px of truth). NCM: correct matches, mean over all pairs; NCM SR: mean over those of SR, "
+    "without the failures, as in PromptMID's paper; RMSE SR: root mean square error of a pair's correct "
+    "matches, px, mean over the same pairs. trusted: % of all pairs; wrongly: % of all pairs trusted although "
+    "more than 5 px off, or with nothing in common; good trusted: % of the pairs within 3 px that are trusted. "
+    "cons<τ: % of pairs whose results under two warps differ by less than τ px. failed: pairs on which the "
+    "method broke down. s/pair: median seconds, p95 their 95th percentile. MB: peak memory."
 )
 
 
@@ -38,6 +40,8 @@ def _row(name: str, s: GroupSummary) -> list[str]:
         _number(None if s.auc10 is None else 100 * s.auc10, 1),
         _percent(s.success),
         _number(s.ncm_mean, 0),
+        _number(s.ncm_of_success, 0),
+        _number(s.match_rmse, 2),
         _percent(s.trusted),
         _percent(s.wrongly_trusted),
         _percent(s.trusted_of_good),
@@ -68,10 +72,10 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+def as_markdown(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table. left: so many columns are aligned to the left, all others to the right."""
     head, *body = rows
-    rule = ["---", *(["---:"] * (len(head) - 1))]
+    rule = [*(["---"] * left), *(["---:"] * (len(head) - left))]
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in (head, rule, *body))
 
 

@@ -16,7 +16,8 @@ from typing import Any, Optional, get_args, get_type_hints
 
 from .errors import OptionError
 
-READS_TEXT, READS_LAND_USE, PAINTS = "reads_text", "reads_land_use", "paints"
+READS_TEXT, READS_LAND_USE = "reads_text", "reads_land_use"
+READS_WEIGHTS, PAINTS = "reads_weights", "paints"
 """Traits of methods (`core.matching.registry`) without which an option is not heeded."""
 
 
@@ -30,7 +31,7 @@ def option(
 ) -> Any:
     """A dataclass field with a help text and, where they apply, its values or its limits (inclusive).
 
-    only_for: trait of the methods that heed it, "reads_text", "reads_land_use" or "paints"; "" = all do.
+    only_for: trait of the methods that heed it, one of the above; "" = all do.
     """
     metadata = {
         "help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "only_for": only_for
@@ -214,6 +215,18 @@ class MatchOptions:
         "Of which product the codes of the land-cover layer are; 'auto' tells by the codes and the layer's name.",
         ("auto", "worldcover", "corine", "nlcd", "dynamicworld"),
         only_for=READS_LAND_USE,
+    )
+    keypoints: str = option(
+        "auto",
+        "Where tie points are looked for: at the places of a regular 'grid', at corners of the optical image's "
+        "phase congruency ('pc-fast'), or at 'sift' keypoints; 'auto' is what the method was made for.",
+        ("auto", "grid", "pc-fast", "sift"),
+    )
+    weights: str = option(
+        "",
+        "File of weights (.safetensors) for the method in place of Sarto's own: trained by you, or of PromptMID's "
+        "full size.",
+        only_for=READS_WEIGHTS,
     )
     points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
     device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))

@@ -10,6 +10,7 @@ import numpy as np
 from ..contract import Floats, Pixels, Points
 from ..geometry import affine
 from . import imaging
+from .keypoints import Keypoints
 
 OVERVIEW_SIDE = 768
 
@@ -54,6 +55,29 @@ class Placing:
                 if places:
                     found.append(places)
         return found
+
+    def cells_of(self, keypoints: Keypoints) -> list[list[tuple[float, float]]]:
+        """As `cells`, with up to three keypoints of each cell's middle half in place of its own positions.
+
+        keypoints: positions in full pixels of the reference. The strongest come first; cells without any are left
+        out.
+        """
+        rows, columns = self._overlap.shape
+        step = self.spacing / self._factor
+        counts = np.array([max(1, round(columns / step)), max(1, round(rows / step))])
+        at = (keypoints.positions + 0.5) / self._factor
+        column, row = np.floor(at).astype(int).T
+        inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+        seen = inside & self._overlap[row.clip(0, rows - 1), column.clip(0, columns - 1)]
+        place = at * counts / (columns, rows)
+        cell = np.floor(place).astype(int)
+        middle = np.all(np.abs(place - cell - 0.5) <= 0.25, axis=1)
+        found: dict[tuple[int, int], list[tuple[float, float]]] = {}
+        for k in np.argsort(-keypoints.strength, kind="stable"):
+            if seen[k] and middle[k]:
+                x, y = keypoints.positions[k]
+                found.setdefault((int(cell[k, 1]), int(cell[k, 0])), []).append((float(x), float(y)))
+        return [found[key][:3] for key in sorted(found)]
 
     def _places(self, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
         """Up to three valid positions in the middle half of a cell, richest first."""

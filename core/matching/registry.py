@@ -23,6 +23,7 @@ class Traits:
     title: its name in lists. when: when to choose it, a sentence or two for a tooltip.
     reads_text: it takes the scene hint, and can tell which land cover it saw where.
     reads_land_use: it takes a land-cover layer, or classes of land use that the user names.
+    reads_weights: it was trained, and takes other weights than those that ship.
     paints: it can show what the SAR image would look like to an optical sensor.
     packages: what it needs in the engine besides the packages that all methods need (see `worker.environment`).
     pace: time that it takes for matching, as a multiple of what `structural` takes.
@@ -32,6 +33,7 @@ class Traits:
     when: str = ""
     reads_text: bool = False
     reads_land_use: bool = False
+    reads_weights: bool = False
     paints: bool = False
     packages: tuple[str, ...] = ()
     pace: float = 1.0
@@ -48,6 +50,7 @@ TRAITS: dict[str, Traits] = {
         "A trained network finds what looks alike in both images, helped by words about scenes and land cover. "
         "Slower. It finds more where rotation or scale are far off; on small errors both methods are alike.",
         reads_text=True,
+        reads_weights=True,
         packages=("safetensors",),
         pace=3.0,
     ),
@@ -57,6 +60,7 @@ TRAITS: dict[str, Traits] = {
         "look like to an optical sensor, told what the ground is used for. Slower, and not better than the others "
         "yet. It can hand over the picture that it paints.",
         reads_land_use=True,
+        reads_weights=True,
         paints=True,
         packages=("safetensors",),
         pace=6.0,
@@ -70,7 +74,7 @@ def traits_of(name: str) -> Traits:
 
 
 def methods_with(trait: str) -> tuple[str, ...]:
-    """The registered methods that have a trait: "reads_text", "reads_land_use" or "paints"."""
+    """The registered methods that have a trait: "reads_text", "reads_land_use", "reads_weights" or "paints"."""
     return tuple(name for name in METHODS if getattr(traits_of(name), trait))
 
 

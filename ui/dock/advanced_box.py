@@ -6,7 +6,7 @@ from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from ...core.contract import PAINTS, READS_LAND_USE, READS_TEXT
+from ...core.contract import PAINTS, READS_LAND_USE, READS_TEXT, READS_WEIGHTS
 from ...core.pipeline import methods_with, traits_of
 from ..words import choice_of
 from .looks import align_labels
@@ -50,7 +50,7 @@ class AdvancedBox(QgsCollapsibleGroupBox):
 
     def _follow_method(self) -> None:
         chosen = str(self._method.values()["match.method"])
-        for trait in (READS_TEXT, READS_LAND_USE, PAINTS):
+        for trait in (READS_TEXT, READS_LAND_USE, READS_WEIGHTS, PAINTS):
             heeding = " or ".join(choice_of("method", name) for name in methods_with(trait))
             keys = [key for key, spec in self.options.specs.items() if spec.only_for == trait]
             why_not = f"Only with the method {heeding}." if heeding else "None of the methods heeds it yet."

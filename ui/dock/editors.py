@@ -21,6 +21,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ...core.contract import RANGES, limits
 from ..words import HELPS, PLAIN_RANGES, choice_of, hint_of, label_of
+from .file_edit import FileEdit
 from .layer_edit import LayerEdit
 from .scene_edit import LAND_USE, SceneEdit
 
@@ -325,6 +326,8 @@ def editor_for(spec: OptionSpec, parent: QWidget | None = None) -> Any:
         editor = SceneEdit(spec.default, parent)
     elif spec.key == "match.land_use":
         editor = SceneEdit(spec.default, parent, LAND_USE)
+    elif spec.key == "match.weights":
+        editor = FileEdit(spec, parent)
     elif spec.key == LAND_USE_LAYER:
         editor = LayerEdit(parent)
     elif spec.is_optional:

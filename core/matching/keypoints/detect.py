@@ -20,6 +20,8 @@ from ..imaging import fill
 from .phase_congruency import phase_congruency
 from .spread import evenly
 
+DENSITY = 1 / 40.0
+"""Keypoints looked for per valid pixel, where tie points are to lie at them."""
 CLEARANCE = 5
 """Pixels that keypoints keep from NoData and from the image's border."""
 SMOOTHING = 0.6
@@ -160,3 +162,11 @@ _DETECTORS: dict[str, Callable[[Image, Flags, Flags, int, torch.device], Keypoin
     "grid": _grid,
 }
 KINDS = tuple(_DETECTORS)
+
+
+def kind_for(asked: str, own: str) -> str:
+    """The kind that `MatchOptions.keypoints` asks of a method whose own is `own`. Raises OptionError."""
+    kind = own if asked == "auto" else asked
+    if kind not in KINDS:
+        raise OptionError(f"There are no keypoints '{kind}'.", f"Choose one of: auto, {', '.join(KINDS)}.")
+    return kind

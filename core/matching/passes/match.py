@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Union
 
 import numpy as np
@@ -20,6 +21,7 @@ from .pose import Hypothesis, find_poses
 from .second_pass import Glance, Outcome, finish, glance, second_pass, single_pass
 from .tiles import TILE, Ties
 from .views import Model
+from .weight_files import signature
 
 TRIED = 3
 """Poses of the first pass that are looked at more closely on large scenes."""
@@ -99,6 +101,14 @@ def examine(
     compared: list[Seen] = [*outcomes, *seen[CLOSER:]]
     outcome = finish(task, model, outcomes[0], reporter)
     return _conclude(task, model, outcome if last is None else last(outcome, reporter), compared)
+
+
+def with_weights(examined: Examined, weights: Path | None) -> Examined:
+    """The same, with the file of weights in its record where it is not the shipped one."""
+    if weights is None:
+        return examined
+    steps = {**examined.result.steps, "weights": signature(weights)}
+    return replace(examined, result=replace(examined.result, steps=steps))
 
 
 def _rank(seen: Seen) -> float:

@@ -36,11 +36,12 @@ class TileView:
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to use. calibration: what its figures are worth."""
+    """A network ready to use. calibration: what its figures are worth; batch_pixels: see `BATCH_PIXELS`."""
 
     network: PairNetwork
     device: torch.device
     calibration: Calibration = field(default_factory=Calibration)
+    batch_pixels: float = field(default=BATCH_PIXELS, kw_only=True)
 
     def words_for(self, views: list[TileView], size: tuple[int, int]) -> Any:
         """What the network is told of tiles of size (rows, columns) besides their pixels."""
@@ -67,7 +68,7 @@ def encode_views(
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with _arithmetic(model):
+        with arithmetic(model):
             encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
         yield chosen, encoded
 
@@ -83,7 +84,7 @@ def fine_views(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with _arithmetic(model):
+        with arithmetic(model):
             maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
@@ -97,7 +98,7 @@ def cut_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
     """Values (B, bands, rows, columns) and validity of tiles, some at a time; one optical may stand for B."""
-    step = max(1, int(BATCH_PIXELS / (size[0] * size[1])))
+    step = max(1, int(model.batch_pixels / (size[0] * size[1])))
     for start in range(0, len(views), step):
         reporter.check()
         chosen = slice(start, min(start + step, len(views)))
@@ -109,7 +110,7 @@ def cut_views(
         yield chosen, optical, sar
 
 
-def _arithmetic(model: Model) -> AbstractContextManager[object]:
+def arithmetic(model: Model) -> AbstractContextManager[object]:
     """Half precision on CUDA, where it is fast."""
     if model.device.type != "cuda":
         return nullcontext()

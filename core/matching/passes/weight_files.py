@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...contract import EngineError
+from ...contract import EngineError, MatchOptions
 
 Tensors = dict[str, torch.Tensor]
 WAY_OUT = "Install Sarto anew, or name another file of weights."
@@ -49,6 +49,16 @@ def read_card(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise EngineError(f"The card '{card}' cannot be read: {error}.", WAY_OUT) from error
     return dict(content)
+
+
+def named_weights(given: Path | None, options: MatchOptions) -> Path | None:
+    """The file of weights that a matcher was made with, else that which the user names; None = the shipped one."""
+    return given or (Path(options.weights) if options.weights else None)
+
+
+def signature(path: Path) -> str:
+    """A file of weights by its name and the first digits of its SHA-256."""
+    return f"{path.name} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}…)"
 
 
 def fill(network: nn.Module, tensors: Tensors, path: Path) -> None:

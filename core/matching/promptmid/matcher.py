@@ -10,20 +10,24 @@ import torch
 
 from ...contract import SILENT, MatchResult, Reporter
 from ..device import with_fallback
+from ..keypoints import kind_for
 from ..passes import match
-from ..passes.match import Examined
+from ..passes.keypoint_look import keypoint_look
+from ..passes.match import Examined, with_weights
+from ..passes.weight_files import named_weights, signature
 from ..protocol import MatchTask
-from .keypoint_pass import keypoint_pass
+from . import weights as own
 from .model import open_model
 from .painting import paint
-from .weights import signature
+
+EDGES = 0.8
+"""Share of the edge maps in the fine features at keypoints; chosen on training pairs."""
 
 
 @dataclass(frozen=True)
 class Parts(match.Parts):
-    """keypoints: one of `keypoints.KINDS`. prompt: land-use classes for all tiles; None = by the sources."""
+    """prompt: land-use classes for all tiles; None = by the sources."""
 
-    keypoints: str = "pc-fast"
     prompt: tuple[str, ...] | None = None
 
 
@@ -43,14 +47,17 @@ class PromptMidMatcher:
 
     def examine(self, task: MatchTask, reporter: Reporter = SILENT) -> Examined:
         """As `match`, with the figures that the calibration weighs."""
+        kind = kind_for(task.options.keypoints, "pc-fast")
+        weights = named_weights(self._weights, task.options)
 
         def work(device: torch.device) -> Examined:
-            model = open_model(task, self._weights, device, self._parts.keypoints, self._parts.prompt)
-            examined = match.examine(task, model, self._parts, reporter, partial(keypoint_pass, task, model))
+            model = open_model(task, weights, device, kind, self._parts.prompt)
+            last = partial(keypoint_look, task, model, kind, EDGES)
+            examined = with_weights(match.examine(task, model, self._parts, reporter, last), weights)
             if not task.painting:
                 return examined
             found = examined.result
-            steps = {**found.steps, "painted by": signature(self._weights)}
+            steps = {**found.steps, "painted by": signature(weights or own.SHIPPED)}
             painted = paint(task, model, found.pose, reporter)
             return replace(examined, result=replace(found, steps=steps, painted=painted))
 

@@ -50,6 +50,12 @@ def open_model(
         values, valid = imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device)
         return np.asarray(network.classify(values, valid)[0].double().cpu().numpy())
 
+    prompting = Prompting.of(task, classify, forced)
     return PromptModel(
-        network, device, calibration, prompting=Prompting.of(task, classify, forced), keypoints=keypoints
+        network,
+        device,
+        calibration,
+        batch_pixels=network.batch_pixels,
+        prompting=prompting,
+        keypoints=keypoints,
     )

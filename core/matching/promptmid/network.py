@@ -17,6 +17,7 @@ from ..passes.blocks import levelled
 from ..passes.dual_softmax import DualSoftmax
 from ..passes.fine import with_edges
 from ..passes.network import COARSE_CELL, Encoded, coarse_mask, like
+from ..passes.views import BATCH_PIXELS
 from .aggregate import SCALE, Aggregation
 from .descriptors import DescriptorWindow
 from .diffusion import Prompt
@@ -90,6 +91,8 @@ class DescriptorNetwork(nn.Module, ABC):
     optical: Aggregation
     sar: Aggregation
     config: Any
+    batch_pixels = BATCH_PIXELS
+    """See `passes.views`."""
 
     def __init__(self) -> None:
         super().__init__()

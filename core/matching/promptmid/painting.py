@@ -25,13 +25,15 @@ from .. import imaging
 from ..passes.views import TileView
 from ..protocol import MatchTask
 from . import schedule
-from .diffusion import FOLD, STRIDE
+from .diffusion import STRIDE
 from .model import PromptModel
 
 TILE, OVERLAP = 256, 64
 """Side of a tile, and the least by which neighbours overlap, pixels of the painting."""
 RIM = 12
 """Pixels at a tile's edge that are painted badly; by so much tiles reach beyond the image."""
+GRID = 4
+"""Tiles start at multiples of it: the largest cell of any size's latent image, so that they see one noise."""
 MOST_TILES = 256
 """A larger image is painted coarser: this bounds the time, and the memory (about 200 MB)."""
 AT_ONCE = 4
@@ -101,7 +103,7 @@ def _starts(length: int, side: int) -> tuple[int, list[int]]:
         return STRIDE * math.ceil(whole / STRIDE), [-RIM]
     count = math.ceil((whole - OVERLAP) / (side - OVERLAP))
     places = np.linspace(0, whole - side, count)
-    return side, [FOLD * math.ceil(place / FOLD) - RIM for place in places]
+    return side, [GRID * math.ceil(place / GRID) - RIM for place in places]
 
 
 def paint(

@@ -93,12 +93,6 @@ def load(path: Path | None, device: torch.device) -> tuple[DescriptorNetwork, Ca
     return found
 
 
-def signature(path: Path | None) -> str:
-    """A file of weights by its name and the first digits of its SHA-256. path: None = the shipped weights."""
-    target = path or SHIPPED
-    return f"{target.name} (SHA-256 {hashlib.sha256(target.read_bytes()).hexdigest()[:12]}…)"
-
-
 @lru_cache(maxsize=2)
 def _load(path: Path, changed: int, device: str) -> tuple[DescriptorNetwork, Calibration]:
     """`changed` takes part in the key only: a file that was replaced is read again."""

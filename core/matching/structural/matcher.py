@@ -10,6 +10,7 @@ import torch
 
 from ...contract import SILENT, Flags, Floats, MatchResult, Points, Reporter, TiePoints
 from ..device import with_fallback
+from ..keypoints import detect_whole, kind_for
 from ..placing import Placing, as_points
 from ..protocol import MatchTask
 from ..robust import MIN_POINTS, consensus, fit_pose
@@ -45,6 +46,7 @@ class StructuralMatcher:
 
 
 def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchResult:
+    kind = kind_for(task.options.keypoints, "grid")
     search = search_pose(task, device, reporter)
     pose = search.poses[0].transform
     half = _half_side(task)
@@ -57,11 +59,11 @@ def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchRe
         pose = _updated_pose(pose, windows, task, factor)
         reporter.progress("Refining the position", (number + 1) / len(factors))
     # The finest level may show speckle only (oversampled images): then a coarser one gives the tie points.
-    best = _level_of(task, pose, WindowPlan(half, RADIUS, 1.0), device, reporter)
+    best = _level_of(task, pose, WindowPlan(half, RADIUS, 1.0), kind, device, reporter)
     for factor in reversed([f for f in factors if f >= LEAST_COARSER]):
         if best.agreement >= ENOUGH_AGREEMENT:
             break
-        coarser = _level_of(task, pose, WindowPlan(half, RADIUS, factor), device, reporter)
+        coarser = _level_of(task, pose, WindowPlan(half, RADIUS, factor), kind, device, reporter)
         best = max(best, coarser, key=lambda level: level.agreement)
     return _conclude(task, search, pose, best)
 
@@ -79,9 +81,13 @@ def level_factors(longest: int) -> list[float]:
 
 @dataclass(frozen=True)
 class _Level:
-    """Tie points found on one level. good: the windows that passed; agreed: those of them that fit together."""
+    """Tie points found on one level, at one kind of keypoints.
+
+    good: the windows that passed; agreed: those of them that fit together.
+    """
 
     plan: WindowPlan
+    keypoints: str
     placing: Placing
     windows: Windows
     good: Windows
@@ -92,14 +98,23 @@ class _Level:
         return float(self.agreed.sum() / max(len(self.windows), 1))
 
 
-def _level_of(task: MatchTask, pose: Floats, plan: WindowPlan, device: torch.device, reporter: Reporter) -> _Level:
-    """Spread windows over the overlap on one level and reject those that disagree."""
+def _level_of(
+    task: MatchTask, pose: Floats, plan: WindowPlan, kind: str, device: torch.device, reporter: Reporter
+) -> _Level:
+    """Spread windows over the overlap on one level and reject those that disagree.
+
+    kind: of the keypoints that they are laid around; "grid" lays them where each cell has most structure.
+    """
     placing = Placing(task.reference, task.moving, pose, task.options.points, LEAST_SPACING * plan.factor)
-    windows = _spread(task, pose, placing, plan, device, reporter)
+    if kind == "grid":
+        cells = placing.cells()
+    else:
+        cells = placing.cells_of(detect_whole(kind, task.reference, plan.factor, device, reporter))
+    windows = _spread(task, pose, placing, cells, plan, device, reporter)
     good = windows.select(_accepted(windows, plan.factor))
     tolerance = task.tolerance_px * max(1.0, plan.factor / 2)
     agreed = consensus(good.reference, good.moving, task.model, tolerance, task.options.seed)
-    return _Level(plan, placing, windows, good, agreed)
+    return _Level(plan, kind, placing, windows, good, agreed)
 
 
 def _accepted(windows: Windows, factor: float = 1.0) -> Flags:
@@ -116,10 +131,16 @@ def _updated_pose(pose: Floats, windows: Windows, task: MatchTask, factor: float
 
 
 def _spread(
-    task: MatchTask, pose: Floats, placing: Placing, plan: WindowPlan, device: torch.device, reporter: Reporter
+    task: MatchTask,
+    pose: Floats,
+    placing: Placing,
+    cells: list[list[tuple[float, float]]],
+    plan: WindowPlan,
+    device: torch.device,
+    reporter: Reporter,
 ) -> Windows:
     """One window per cell; where it fails, further places of the same cell (adaptive densification)."""
-    pending = placing.cells()
+    pending = cells
     rounds: list[Windows] = []
     for attempt in range(3 if placing.spacing > 2 * LEAST_SPACING * plan.factor else 1):
         pending = [places for places in pending if len(places) > attempt]
@@ -152,6 +173,7 @@ def _conclude(task: MatchTask, search: PoseSearch, pose: Floats, level: _Level) 
         "poses tried": search.tried,
         "pose score": round(search.poses[0].score, 4),
         "windows": len(windows),
+        "keypoints": level.keypoints,
         "tie points on pixels of": round(level.plan.factor, 2),
         "spacing_px": round(placing.spacing, 1),
         "overlap of the images": round(placing.overlap_share, 4),

@@ -19,19 +19,20 @@ QUICK = {"method": "fixed", "consistency": False}
 
 
 def test_csv_has_exactly_these_columns_and_values(write_manifest: WriteManifest, tmp_path: Path) -> None:
-    truth = ["1 0 3 0 1 4", "1 0 0 0 1 0", "1 0 1 0 1 0", ""]
+    truth = ["1 0 3 0 1 4", "1 0 0 0 1 0", "1 0 1 0 1 0", ""]  # the method says identity: off by 5, 0, 1, 0 px
     manifest = read_manifest(write_manifest(truth=truth, set=["a", "a", "b", "b"], tight=["1", "0", "1", ""]))
     run_bench(manifest, BenchOptions(protocol="none", out=tmp_path / "o", **QUICK), make_method=making(Fixed()))
     lines = list(csv.reader((tmp_path / "o" / "pairs.csv").open()))
     assert ",".join(lines[0]) == (
         "pair_id,a11,a12,a13,a21,a22,a23,rmse,tie_points,ncm,verdict,seconds,peak_mb,evidence,"
-        "set,tight,consistency_rmse,message"
+        "set,tight,consistency_rmse,match_rmse,message"
     )
     cells = [dict(zip(COLUMNS, line, strict=True)) for line in lines[1:]]
     assert [c["pair_id"] for c in cells] == [f"place{i}/a" for i in range(4)]
     assert [lines[1][i] for i in range(1, 7)] == ["1", "0", "0", "0", "1", "0"]
     assert [float(c["rmse"]) for c in cells] == [5.0, 0.0, 1.0, 0.0]
     assert [c["ncm"] for c in cells] == ["0", "9", "9", "9"]
+    assert [c["match_rmse"] for c in cells] == ["", "0.0000", "1.0000", "0.0000"]
     assert {c["tie_points"] for c in cells} == {"9"}
     assert [c["tight"] for c in cells] == ["1", "0", "1", ""]
     assert [c["set"] for c in cells] == ["a", "a", "b", "b"]
@@ -56,6 +57,33 @@ def test_failures_are_recorded_and_the_run_goes_on(write_manifest: WriteManifest
     assert overall.no_transform.value == 0.5
     assert overall.rmse_mean == 10.0  # two at 0, two capped at 20
     assert "broke down on 1 pair" in result.text()
+
+
+def without_last_measure(path: Path) -> None:
+    """Make a file as it was before RMSE of correct matches was measured."""
+    at = COLUMNS.index("match_rmse")
+    lines = list(csv.reader(path.open()))
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([line[:at] + line[at + 1 :] for line in lines])
+
+
+def test_files_of_before_a_measure_was_added_are_read_and_resumed(
+    write_manifest: WriteManifest, tmp_path: Path
+) -> None:
+    manifest = read_manifest(write_manifest(tight=["1", "1", "0", "0"]))
+    first = BenchOptions(protocol="none", out=tmp_path, limit=2, **QUICK)
+    before = run_bench(manifest, first, make_method=making(Faulty())).rows
+    without_last_measure(tmp_path / "pairs.csv")
+    after = read_rows(tmp_path / "pairs.csv")
+    assert [(r.pair_id, r.ncm, r.verdict, r.tight) for r in after] == [
+        (r.pair_id, r.ncm, r.verdict, r.tight) for r in before
+    ]
+    assert after[1].message == "ZeroDivisionError: no luck"
+    assert np.isnan([r.match_rmse for r in after]).all()
+    whole = BenchOptions(protocol="none", out=tmp_path, resume=True, **QUICK)
+    run_bench(manifest, whole, make_method=making(Fixed()))
+    assert len(read_rows(tmp_path / "pairs.csv")) == 4
+    assert (tmp_path / "pairs.csv").read_text().startswith(",".join(COLUMNS))
 
 
 def test_warm_up_is_not_counted(write_manifest: WriteManifest, tmp_path: Path) -> None:

@@ -51,6 +51,33 @@ def test_figures_of_hand_made_rows() -> None:
     assert s.consistency is None
 
 
+def test_correct_matches_are_counted_with_and_without_the_failures() -> None:
+    rows = [
+        row(1.0, ncm=30, match_rmse=1.0),
+        row(1.0, ncm=10, match_rmse=2.0),
+        row(9.0, ncm=9, match_rmse=0.1),  # no success: neither its number nor its error counts
+        row(math.nan, "not trusted", ncm=0),
+    ]
+    s = summarise(rows, has_truth=True, has_consistency=False)
+    assert s.success is not None
+    assert s.success.value == 2 / 4
+    assert s.ncm_mean == 49 / 4
+    assert s.ncm_of_success == 20
+    assert s.match_rmse == 1.5
+    shown = dict(zip(*table_rows({"all": s}), strict=True))
+    assert (shown["SR"], shown["NCM"], shown["NCM SR"], shown["RMSE SR"]) == ("50.0", "12", "20", "1.50")
+
+
+def test_correct_matches_without_a_success_or_not_measured_have_no_mean() -> None:
+    failed = summarise([row(9.0, ncm=9, match_rmse=2.0)], has_truth=True, has_consistency=False)
+    assert (failed.ncm_of_success, failed.match_rmse, failed.ncm_mean) == (None, None, 9)
+    older = [row(1.0, ncm=30, match_rmse=1.0), row(1.0, ncm=20)]
+    mixed = summarise(older, has_truth=True, has_consistency=False)
+    assert (mixed.ncm_of_success, mixed.match_rmse) == (25, None)
+    nothing_true = summarise(older, has_truth=False, has_consistency=False)
+    assert (nothing_true.ncm_of_success, nothing_true.match_rmse) == (None, None)
+
+
 def test_everything_trusted_without_truth_is_wrong() -> None:
     rows = [row(has_transform=True), row(verdict="not trusted"), row(verdict="usable with care"), row()]
     s = summarise(rows, has_truth=False, has_consistency=False)

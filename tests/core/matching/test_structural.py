@@ -5,10 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 from sarto.core.assess import RULES
-from sarto.core.contract import RANGES, Cancelled, MatchOptions, NoMatchError, Reporter, SearchRange
+from sarto.core.contract import RANGES, SILENT, Cancelled, MatchOptions, NoMatchError, Reporter, SearchRange
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
+from sarto.core.matching.keypoints import detect_whole
 
 from .conftest import Pair, landscape, make_pair
 
@@ -28,6 +30,30 @@ def test_finds_a_georeferencing_error_to_subpixel(georeferenced_pair: Pair) -> N
     predicted = affine.apply(georeferenced_pair.truth, result.ties.reference[agreed])
     off = np.linalg.norm(result.ties.moving[agreed] - predicted, axis=1)
     assert np.median(off) < 0.6
+
+
+def test_windows_can_be_laid_around_keypoints() -> None:
+    pair = make_pair(160, degrees=1.2, scale=1.01, shift=(6.4, -4.7), seed=2)
+    error, result = match(pair, keypoints="pc-fast")
+    assert result.steps["keypoints"] == "pc-fast"
+    assert error < 0.6
+    assert len(result.ties) > 25
+    positions = detect_whole("pc-fast", pair.optical, 1.0, torch.device("cpu"), SILENT).positions
+    gaps = np.linalg.norm(result.ties.reference[:, None] - positions[None], axis=2)
+    assert gaps.min(axis=1).max() < 1e-9
+    _, plain = match(pair)
+    _, grid = match(pair, keypoints="grid")
+    assert plain.steps == grid.steps
+    assert plain.steps["keypoints"] == "grid"
+    assert np.array_equal(plain.ties.moving, grid.ties.moving)
+    assert np.linalg.norm(plain.ties.reference[:, None] - positions[None], axis=2).min(axis=1).max() > 0.5
+
+
+def test_no_keypoints_no_tie_points() -> None:
+    flat = np.full((96, 96), 90, np.uint8)
+    _, result = match(Pair(flat, make_pair(96).sar, np.eye(2, 3)), keypoints="sift")
+    assert len(result.ties) == result.tried == 0
+    assert result.evidence < RULES.evidence[0]
 
 
 @pytest.mark.parametrize(("degrees", "scale", "shift"), [(31.0, 0.75, (18.0, -15.0)), (-24.0, 1.25, (-20.0, 4.0))])

@@ -26,6 +26,8 @@ class FullNetwork(DescriptorNetwork):
     The ControlNet is trained in the first stage, all else in the second.
     """
 
+    batch_pixels = 1.4e5  # two tiles of 256²: Stable Diffusion sees them at twice their size
+
     def __init__(self, config: FullConfig, foundation: Foundation) -> None:
         super().__init__()
         self.config = config

@@ -94,6 +94,13 @@ def test_the_record_can_be_written_and_says_what_was_told(plain: MatchResult) ->
     assert steps["evidence from"]
 
 
+def test_weights_can_be_named_in_the_options(matcher: PromptMidMatcher, file: Path, pair: Pair) -> None:
+    found = matcher.match(task_of(pair, weights=str(file)))
+    assert found.steps["weights"].startswith("small.safetensors (SHA-256 ")
+    with pytest.raises(EngineError, match=r"none\.safetensors"):
+        matcher.match(task_of(pair, weights="none.safetensors"))
+
+
 def test_a_land_use_layer_is_told_to_the_network(
     plain: MatchResult, matcher: PromptMidMatcher, pair: Pair
 ) -> None:
@@ -151,7 +158,8 @@ def test_the_same_again_and_cancel_answers_at_every_stage(
     assert np.array_equal(again.ties.moving, plain.ties.moving)
     assert np.array_equal(again.pose, plain.pose)
     assert again.evidence == plain.evidence
-    assert again.steps == plain.steps
+    assert again.steps == {name: told for name, told in plain.steps.items() if name != "weights"}
+    assert plain.steps["weights"].startswith("small.safetensors (SHA-256 ")
     assert len(asked) > 5
     assert stages[-1] == "Matching keypoints"
     for stop in (0, len(asked) // 2, len(asked) - 1):  # the last one is among the keypoints
@@ -169,7 +177,7 @@ def test_the_same_again_and_cancel_answers_at_every_stage(
 def test_parts_can_be_left_out(file: Path, pair: Pair) -> None:
     told = PromptMidMatcher(file, Parts(prompt=("water",))).match(task_of(pair, land_use="city"))
     assert set(told.steps["prompts"]) == {"a satellite image of water"}
-    learned = PromptMidMatcher(file, Parts(keypoints="grid", rescue=False)).match(task_of(pair))
+    learned = PromptMidMatcher(file, Parts(rescue=False)).match(task_of(pair, keypoints="grid"))
     assert learned.steps["keypoints"] == "grid"
     assert learned.steps["pose from"] == "learned search"
 

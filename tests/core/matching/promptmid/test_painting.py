@@ -100,7 +100,7 @@ def test_tiles_cover_all_and_overlap() -> None:
         plan = painting.plan_tiles(shape)
         seen = np.zeros(shape, int)
         for x, y in plan.corners:
-            assert x % painting.FOLD == y % painting.FOLD == 0
+            assert x % painting.GRID == y % painting.GRID == 0
             top, left = max(y + painting.RIM, 0), max(x + painting.RIM, 0)
             seen[top : y + plan.size[0] - painting.RIM, left : x + plan.size[1] - painting.RIM] += 1
         assert (seen > 0)[: shape[0], : shape[1]].all()

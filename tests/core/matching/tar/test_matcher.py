@@ -21,6 +21,7 @@ from sarto.core.contract import (
 )
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
+from sarto.core.matching.keypoints import DENSITY, detect
 from sarto.core.matching.passes.match import CHANCE, support
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.weight_files import read_card
@@ -74,6 +75,24 @@ def test_finds_a_georeferencing_error(matcher: TarMatcher, georeferenced_pair: P
     assert result.inliers.sum() > 0.3 * len(result.ties)
     assert len(result.ties) <= 1.3 * MatchOptions().points
     assert np.all((result.ties.confidence >= 0) & (result.ties.confidence <= 1))
+
+
+def test_tie_points_at_keypoints(matcher: TarMatcher) -> None:
+    pair = make_pair(144, degrees=1.2, scale=1.01, shift=(6.4, -4.7), seed=2)
+    error, result = match(matcher, pair, keypoints="pc-fast")
+    assert result.steps["keypoints"] == "pc-fast"
+    assert error < 1.0
+    assert len(result.ties) > 20
+    grey = pair.optical.astype(np.float32)
+    positions = detect("pc-fast", grey, np.ones_like(grey), int(DENSITY * grey.size)).positions
+    gaps = np.linalg.norm(result.ties.reference[:, None] - positions[None], axis=2)
+    assert gaps.min(axis=1).max() < 1e-6
+    _, plain = match(matcher, pair)
+    _, grid = match(matcher, pair, keypoints="grid")
+    assert plain.steps == grid.steps
+    assert plain.steps["keypoints"] == "grid"
+    assert np.array_equal(plain.ties.moving, grid.ties.moving)
+    assert np.allclose(plain.ties.reference % 8, 4.5)  # in the middle of every fourth fine cell
 
 
 def test_finds_a_large_rotation_and_scale(matcher: TarMatcher) -> None:

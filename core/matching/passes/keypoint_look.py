@@ -1,0 +1,111 @@
+"""A last look at keypoints of the optical image in place of a regular grid.
+
+PromptMID's paper detects keypoints in both images and keeps mutual nearest neighbours of their descriptors. Our
+reading: of keypoints in one image only a small part has one in the other (`sarto bench-keypoints`), so they are
+taken from the optical image alone, and in the SAR image every place near where the pose puts one may be its
+partner. What decides at this range are the fine features around it: the best place must lead back (mutual), stand
+out from the next best, and fit the common transform. What a keypoint becomes is read from the correlation at the
+place next to it, so that any network with fine features can be asked for tie points at any places.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ...contract import Reporter
+from ...geometry import affine
+from ..keypoints import DENSITY, Keypoints, detect
+from ..protocol import MatchTask
+from .second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
+from .tiles import TILE, Plan, Ties, match_maps
+from .views import Model, TileView, arithmetic, cut_views, padded
+
+AT_ONCE = 2
+"""Tiles matched at once: a cancel is answered after them at the latest."""
+
+
+def keypoint_look(
+    task: MatchTask, model: Model, kind: str, edges: float, outcome: Outcome, reporter: Reporter
+) -> Outcome:
+    """Tie points at keypoints, on the pose of an outcome of the second pass.
+
+    kind: one of `keypoints.KINDS`; edges: share of the edge maps in the fine features.
+    """
+    rows, columns = task.reference.shape
+    side = (min(rows, TILE), min(columns, TILE))
+    corners = spread_evenly(tile_corners(rows, columns, side), MOST_TILES)
+    views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
+    plan = Plan(1.0, min(outcome.plan.half, FINAL.half), FINAL.radius, True, edges)
+    size = (padded(side[0]), padded(side[1]))
+    parts = []
+    for start in range(0, len(views), AT_ONCE):
+        few = views[start : start + AT_ONCE]
+        for chosen, optical, sar in cut_views(model, task.seen, task.moving, few, size, reporter):
+            parts += _match_tiles(model, kind, (optical, sar), few[chosen], plan, reporter)
+        reporter.progress("Matching keypoints", (start + len(few)) / len(views))
+    return conclude(task, outcome, Ties.join(parts), plan)
+
+
+def _match_tiles(
+    model: Model,
+    kind: str,
+    pair: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]],
+    views: list[TileView],
+    plan: Plan,
+    reporter: Reporter,
+) -> list[Ties]:
+    """pair: values and validity of the optical tiles, and of the SAR tiles."""
+    (values, valid), (sar, sar_valid) = pair
+    rows, columns = sar.shape[-2:]
+    with arithmetic(model):
+        words = model.words_for(views, (rows, columns))
+        maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words)
+    reporter.check()
+    places = match_maps(model, maps, mask, views, plan)
+    each = len(places) // len(views)
+    found = []
+    for k, view in enumerate(views):
+        reporter.check()
+        one = min(k, len(values) - 1)
+        keypoints = _detected(kind, values[one], valid[one, 0], model)
+        grid = places.select(np.arange(k * each, (k + 1) * each))
+        found.append(at_keypoints(keypoints, grid, view, sar_valid[k, 0].cpu().numpy()))
+    return found
+
+
+def _detected(kind: str, values: Tensor, valid: Tensor, model: Model) -> Keypoints:
+    """values: (bands, rows, columns) of an optical tile; valid: (rows, columns), 0…1."""
+    grey, known = values.float().mean(0).cpu().numpy(), valid.float().cpu().numpy()
+    return detect(kind, grey, known, max(1, int(DENSITY * known.sum())), model.device)
+
+
+def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.NDArray[np.float32]) -> Ties:
+    """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
+
+    grid: all places of the tile, a few pixels apart; windows around neighbours are almost the same. What was found
+    there of value, margin, spread and round trip holds for the keypoint. valid: (rows, columns) of the SAR image's
+    tile, 0…1; what leads into NoData is not usable.
+    """
+    places = affine.apply(affine.invert(view.lattice), grid.reference)
+    shift = affine.apply(affine.invert(view.to_moving), grid.moving) - places
+    distance = np.linalg.norm(keypoints.positions[:, None] - places[None], axis=2)
+    nearest = distance.argmin(axis=1) if len(keypoints) else np.zeros(0, dtype=np.int64)
+    picked = grid.select(nearest)
+    target = keypoints.positions + shift[nearest]
+    x, y = np.rint(target).astype(np.int64).T
+    rows, columns = valid.shape
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    shown = inside & (valid[y.clip(0, rows - 1), x.clip(0, columns - 1)] > 0.5)
+    return Ties(
+        affine.apply(view.lattice, keypoints.positions),
+        affine.apply(view.to_moving, target),
+        picked.value,
+        picked.margin,
+        picked.spread,
+        picked.round_trip,
+        picked.usable & shown,
+        picked.valid,
+        picked.logs,
+    )
