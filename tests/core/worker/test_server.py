@@ -288,6 +288,18 @@ def test_bands_reach_the_method_in_the_worker():
     assert there.evidence > 0.5 > without.evidence
 
 
+def test_the_choice_of_keypoints_reaches_the_method_in_the_worker():
+    task = shifted_pair()
+    task = replace(task, reference=task.reference[:128, :128], moving=task.moving[:128, :128])
+    asked = replace(task, options=MatchOptions(keypoints="sift"))
+    with WorkerClient() as client:
+        there, without = client.match(asked), client.match(task)
+    assert (there.steps["keypoints"], without.steps["keypoints"]) == ("sift", "grid")
+    here = create("structural").match(asked)
+    np.testing.assert_allclose(there.ties.reference, here.ties.reference, atol=1e-6)
+    assert len(there.ties) > 5
+
+
 @pytest.mark.parametrize("shape", [(256, 256), (2, 255, 256), (1, 2, 256, 256)])
 def test_bands_that_do_not_fit_are_refused(shape):
     task = replace(coloured_pair(), bands=np.ones(shape, np.uint8))
