@@ -134,6 +134,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "tar:no-rescue": {"rescue": False},
     "promptmid:general-prompt": {"prompt": ()},
     "promptmid:all-classes": {"prompt": CLASSES},
+    "promptmid:wrong-prompt": {"wrong": True},
     "promptmid:no-rescue": {"rescue": False},
 }
 """What the bench measures beside the methods themselves: a method with a part left out or spoiled."""

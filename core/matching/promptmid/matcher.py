@@ -26,9 +26,10 @@ EDGES = 0.8
 
 @dataclass(frozen=True)
 class Parts(match.Parts):
-    """prompt: land-use classes for all tiles; None = by the sources."""
+    """prompt: land-use classes for all tiles; None = by the sources. wrong: the classes that tiles do not show."""
 
     prompt: tuple[str, ...] | None = None
+    wrong: bool = False
 
 
 class PromptMidMatcher:
@@ -51,7 +52,7 @@ class PromptMidMatcher:
         weights = named_weights(self._weights, task.options)
 
         def work(device: torch.device) -> Examined:
-            model = open_model(task, weights, device, kind, self._parts.prompt)
+            model = open_model(task, weights, device, kind, self._parts.prompt, self._parts.wrong)
             last = partial(keypoint_look, task, model, kind, EDGES)
             examined = with_weights(match.examine(task, model, self._parts, reporter, last), weights)
             if not task.painting:

@@ -42,15 +42,16 @@ def open_model(
     device: torch.device,
     keypoints: str = "pc-fast",
     forced: tuple[str, ...] | None = None,
+    spoiled: bool = False,
 ) -> PromptModel:
-    """The model for a pair. forced: see `Prompting`. Raises EngineError for unusable weights, OptionError."""
+    """The model for a pair. forced, spoiled: see `Prompting`. Raises EngineError for unusable weights, OptionError."""
     network, calibration = load(weights, device)
 
     def classify(view: TileView, size: tuple[int, int]) -> Floats:
         values, valid = imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device)
         return np.asarray(network.classify(values, valid)[0].double().cpu().numpy())
 
-    prompting = Prompting.of(task, classify, forced)
+    prompting = Prompting.of(task, classify, forced, spoiled)
     return PromptModel(
         network,
         device,

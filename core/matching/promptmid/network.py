@@ -200,7 +200,8 @@ class DescriptorNetwork(nn.Module, ABC):
         """See `PairNetwork.fine`."""
         low = self.low_level(optical, optical_valid, sar, sar_valid, words)
         maps = torch.cat([part.float() for part in low])
-        return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges)
+        with torch.autocast(maps.device.type, enabled=False):  # edges place to parts of a pixel
+            return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges)
 
     def _look(
         self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt, finest: int

@@ -9,7 +9,7 @@ none has, the prompt is the general one.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 import numpy as np
@@ -45,19 +45,23 @@ class Prompting:
     """The prompts of one match.
 
     seen: of the tiles asked for, by the first pixel's place and the size in reference pixels.
-    forced: classes for all tiles in place of any source (for ablation).
+    forced: classes for all tiles in place of any source; spoiled: tiles get the classes that they do not show (both
+    for ablation).
     """
 
     land_use: Pixels | None
     named: tuple[str, ...]
     classify: Classify
     forced: tuple[str, ...] | None = None
+    spoiled: bool = False
     seen: dict[tuple[int, int, int, int], Choice] = field(default_factory=dict)
 
     @staticmethod
-    def of(task: MatchTask, classify: Classify, forced: tuple[str, ...] | None = None) -> Prompting:
+    def of(
+        task: MatchTask, classify: Classify, forced: tuple[str, ...] | None = None, spoiled: bool = False
+    ) -> Prompting:
         """For a pair. Raises OptionError for a class that is not known."""
-        return Prompting(task.land_use, parse_classes(task.options.land_use), classify, forced)
+        return Prompting(task.land_use, parse_classes(task.options.land_use), classify, forced, spoiled)
 
     def marks(self, views: list[TileView], size: tuple[int, int]) -> Tensor:
         """(B, classes) ones for the classes of tiles of size (rows, columns)."""
@@ -70,7 +74,10 @@ class Prompting:
         (left, top), (right, bottom) = (int(v) for v in np.rint(corners[0])), (int(v) for v in np.rint(corners[1]))
         key = (left, top, right - left + 1, bottom - top + 1)
         if key not in self.seen:
-            self.seen[key] = self._choose(view, size, key)
+            choice = self._choose(view, size, key)
+            if self.spoiled:
+                choice = replace(choice, classes=tuple(name for name in CLASSES if name not in choice.classes))
+            self.seen[key] = choice
         return self.seen[key]
 
     def _choose(self, view: TileView, size: tuple[int, int], box: tuple[int, int, int, int]) -> Choice:

@@ -165,3 +165,11 @@ def test_the_record_of_a_large_scene_is_cut_and_says_how_many_there_were() -> No
 def test_before_anything_is_asked_the_record_is_empty() -> None:
     record = Prompting(None, (), Classifier()).record
     assert record == {"prompts": {}, "prompts from": {}, "prompts of tiles": []}
+
+
+def test_a_spoiled_prompt_names_what_the_tile_does_not_show() -> None:
+    prompting = Prompting.of(task(raster(WATER)), Classifier(), spoiled=True)
+    marks = prompting.marks([tile(), tile(60, 20)], SIZE)
+    wrong = [float(name != "water") for name in CLASSES]
+    assert marks.tolist() == [wrong, wrong]
+    assert prompting.choose(tile(), SIZE) == Choice(tuple(n for n in CLASSES if n != "water"), LAYER)
