@@ -222,15 +222,15 @@ class MatchOptions:
         "phase congruency ('pc-fast'), or at 'sift' keypoints; 'auto' is what the method was made for.",
         ("auto", "grid", "pc-fast", "sift"),
     )
+    points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
+    device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
+    seed: int = option(0, "Random seed; the same seed gives the same result.", minimum=0, maximum=2_147_483_647)
     weights: str = option(
         "",
         "File of weights (.safetensors) for the method in place of Sarto's own: trained by you, or of PromptMID's "
         "full size.",
         only_for=READS_WEIGHTS,
     )
-    points: int = option(400, "About how many tie points to look for in a large scene.", minimum=10, maximum=20000)
-    device: str = option("auto", "Where to compute.", ("auto", "cpu", "cuda"))
-    seed: int = option(0, "Random seed; the same seed gives the same result.", minimum=0, maximum=2_147_483_647)
 
     def check_together(self) -> None:
         """Raises OptionError for an unknown search range."""

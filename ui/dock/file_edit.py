@@ -11,6 +11,9 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QToolButton, QWidget
 if TYPE_CHECKING:
     from .editors import OptionSpec
 
+_LETTERS = 30
+"""Room for a file's name."""
+
 
 class FileEdit(QWidget):
     """A file of weights; empty for those that come with Sarto."""
@@ -29,6 +32,7 @@ class FileEdit(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.file_widget)
+        self.setMinimumWidth(_LETTERS * self.fontMetrics().averageCharWidth())
         self.setFocusProxy(self.file_widget.lineEdit())
         self.set_option_value(spec.default)
         self.file_widget.fileChanged.connect(lambda _path: self.changed.emit())

@@ -44,7 +44,10 @@ def open_model(
     forced: tuple[str, ...] | None = None,
     spoiled: bool = False,
 ) -> PromptModel:
-    """The model for a pair. forced, spoiled: see `Prompting`. Raises EngineError for unusable weights, OptionError."""
+    """The model for a pair. forced, spoiled: see `Prompting`.
+
+    Raises EngineError for unusable weights, OptionError.
+    """
     network, calibration = load(weights, device)
 
     def classify(view: TileView, size: tuple[int, int]) -> Floats:

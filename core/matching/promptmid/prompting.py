@@ -45,8 +45,8 @@ class Prompting:
     """The prompts of one match.
 
     seen: of the tiles asked for, by the first pixel's place and the size in reference pixels.
-    forced: classes for all tiles in place of any source; spoiled: tiles get the classes that they do not show (both
-    for ablation).
+    forced: classes for all tiles in place of any source; spoiled: tiles get the classes that they do not
+    show (both for ablation).
     """
 
     land_use: Pixels | None
