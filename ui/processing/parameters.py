@@ -9,6 +9,7 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
@@ -81,6 +82,9 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> QgsProcessingParamet
     kinds = get_args(hint) or (hint,)
     if bool in kinds:
         return QgsProcessingParameterBoolean(name, label, field.default)
+    if field.name == "weights":
+        kind = QgsProcessingParameterFile.Behavior.File
+        return QgsProcessingParameterFile(name, label, kind, "safetensors", None, True)
     if str in kinds:
         return QgsProcessingParameterString(name, label, field.default, False, field.default == "")
     number = QgsProcessingParameterNumber.Type

@@ -241,6 +241,14 @@ def test_scenes_are_ticked_by_name(registry, layers, engine) -> None:
     assert set(definition.options()) == {scene.name for scene in load_library().scenes}
 
 
+def test_a_file_of_weights_is_chosen_as_a_file(registry, layers, engine, tmp_path) -> None:
+    assert registry.algorithmById("sarto:register").parameterDefinition("WEIGHTS").type() == "file"
+    assert job_of(registry, layers).match.weights == ""
+    assert job_of(registry, layers, WEIGHTS=None).match.weights == ""
+    path = str(tmp_path / "mine.safetensors")
+    assert job_of(registry, layers, METHOD="tar", WEIGHTS=path).match.weights == path
+
+
 def test_an_unknown_scene_is_refused_before_the_run(registry, layers, tmp_path) -> None:
     algorithm = registry.createAlgorithmById("sarto:register")
     for wrong in (["mars"], ["harbour", "mars"]):
