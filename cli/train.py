@@ -101,6 +101,15 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     add("--jobs", type=int, default=1, help="Processes (default: 1).")
 
 
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("prompts").add_argument
+    add("--weights", required=True, metavar="FILE", help="Weights of promptmid (.safetensors).")
+    add("--data", required=True, metavar="DATA", help="Manifest or pack of pairs that were not trained on.")
+    add("--batches", type=int, default=60, metavar="N", help="Batches of four pairs (default: 60).")
+    add("--seed", type=int, default=0, help="Seed of the windows (default: 0).")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="Where to compute.")
+
+
 def _add_align(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("alignment").add_argument
     add("--data", required=True, metavar="MANIFEST", help="Manifest (CSV) of the pairs.")
@@ -120,5 +129,6 @@ COMMANDS = (
     Command("align", "measure how well training pairs are aligned", training.align, _add_align),
     Command("plot", "draw the learning curves of a run", training.plot, _add_plot),
     Command("export", "weights and results card from a checkpoint", training.export, _add_export),
+    Command("prompts", "what prompts are worth to weights of promptmid", training.prompts, _add_prompts),
     Command("calibrate", "fit when to trust what weights find", training.calibrate, _add_calibrate),
 )

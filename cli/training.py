@@ -279,6 +279,35 @@ def export(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def prompts(args: argparse.Namespace, console: Console) -> int:
+    """Measure what prompts are worth to a network of `promptmid`: right against wrong against none.
+
+    Pairs of the manifest take part whose region names a land use. Losses: less is better; shares (right): more is.
+
+      sarto train prompts --weights weights.safetensors --data val/manifest.csv
+    """
+    from ..core.train.data import read_held_out
+    from ..core.train.device import pick
+    from ..core.train.prompt_worth import prompt_worth
+
+    _at_least_one(args, "batches")
+    reporter = console.reporter()
+    chips = read_held_out(Path(args.data), reporter)
+    found = prompt_worth(Path(args.weights), chips, args.batches, args.seed, pick(args.device), reporter)
+    console.close()
+    if args.json:
+        print(json.dumps(vars(found)))
+        return 0
+    for name in found.mean["right"]:
+        shown = ", ".join(f"{prompt} {found.mean[prompt][name]:.4f}" for prompt in found.mean)
+        gains = "; ".join(
+            f"right less {prompt} {value:+.4f} ({low:+.4f} to {high:+.4f})"
+            for prompt, (value, low, high) in ((p, gain[name]) for p, gain in found.gain.items())
+        )
+        print(f"{name}: {shown}; {gains}")
+    return 0
+
+
 def calibrate(args: argparse.Namespace, console: Console) -> int:
     """Fit what the figures of weights are worth: when to trust a result, and each tie point.
 

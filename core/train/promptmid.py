@@ -12,6 +12,7 @@ import torch
 
 from ..contract import EngineError, InputError
 from ..matching.land_use import CLASSES, load_land_use
+from ..matching.passes.weight_files import fill as fill_network
 from ..matching.promptmid.compact import CompactNetwork
 from ..matching.promptmid.config import CompactConfig
 from ..matching.promptmid.full import FullConfig
@@ -71,6 +72,14 @@ def new_full_network(settings: PromptMidTraining, folder: Path, device: torch.de
     assert isinstance(network.optical_fine, VggBranch)
     fill_vgg(network.optical_fine, folder)
     return network
+
+
+def load_network(weights: Path, device: torch.device) -> DescriptorNetwork:
+    """A network of one's own from a file of weights, to measure or to go on with. Raises EngineError."""
+    file = read_weights(weights)
+    network = make_network(file.config, weights.parent, device)
+    fill_network(network, file.tensors, weights)
+    return network.to(device)
 
 
 def network_of(path: Path) -> NetworkConfig:
