@@ -56,9 +56,9 @@ TRAITS: dict[str, Traits] = {
     ),
     "promptmid": Traits(
         "Learned, with land use (PromptMID)",
-        "Finds keypoints in both images and describes them with a network that paints what the SAR image would "
-        "look like to an optical sensor, told what the ground is used for. Slower, and not better than the others "
-        "yet. It can hand over the picture that it paints.",
+        "Finds keypoints of the optical image with a network that paints what the SAR image would look like to an "
+        "optical sensor, told what the ground is used for. As good as the other learned method; slower on large "
+        "scenes. It can hand over the picture that it paints.",
         reads_land_use=True,
         reads_weights=True,
         paints=True,

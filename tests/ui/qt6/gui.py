@@ -214,6 +214,9 @@ class QgsFileWidget(QWidget):
     def setDialogTitle(self, _title: str) -> None:
         pass
 
+    def setFilter(self, filter: str) -> None:
+        assert isinstance(filter, str)
+
 
 class QgsMapLayerComboBox(QComboBox):
     layerChanged = pyqtSignal(object)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,13 +66,13 @@ def test_without_the_rescue_only_the_grid_is_tested(task: MatchTask, model: TarM
     assert {source for one in rounds for source in one} == {"learned search"}
 
 
-def test_poses_on_one_place_share_its_encoding(model: TarModel, monkeypatch) -> None:
+def test_poses_on_one_place_share_its_encoding(model: TarModel) -> None:
     """The same features as one by one, also where they do not all fit into one batch."""
     pair = make_pair(64, seed=3)
     turned = [np.array([[1.0, 0, dx], [0, 1.0, 0]]) for dx in range(5)]
     views = [TileView(np.eye(2, 3), pose) for pose in turned]
-    monkeypatch.setattr("sarto.core.matching.passes.views.BATCH_PIXELS", 2.5 * 64 * 64)
-    parts = list(encode_views(model, pair.optical, pair.sar, views, (64, 64), SILENT))
+    small = replace(model, batch_pixels=2.5 * 64 * 64)
+    parts = list(encode_views(small, pair.optical, pair.sar, views, (64, 64), SILENT))
     assert [chosen for chosen, _ in parts] == [slice(0, 2), slice(2, 4), slice(4, 5)]
     for k, view in enumerate(views):
         ((_, alone),) = encode_views(model, pair.optical, pair.sar, [view], (64, 64), SILENT)
