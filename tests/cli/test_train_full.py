@@ -24,10 +24,11 @@ from sarto.core.train.promptmid_config import FullTraining, PromptMidTraining
 from sarto.core.train.settings import find_settings
 
 from ..core.matching.conftest import make_pair
-from ..core.matching.promptmid_full.tiny import SMALL, write_foundation
+from ..core.matching.promptmid_full.conftest import copied, foundation
+from ..core.matching.promptmid_full.tiny import SMALL
 from .test_train import place
 
-__all__ = ["place"]
+__all__ = ["copied", "foundation", "place"]
 
 SETTINGS = {
     "network": {k: v for k, v in SMALL.to_json().items() if k not in ("foundation", "prompts")},
@@ -35,16 +36,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def foundation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("diffusers", reason="the full size needs diffusers")
-    pytest.importorskip("transformers", reason="the full size needs transformers")
-    return write_foundation(tmp_path_factory.mktemp("models"))
-
-
 @pytest.fixture
-def models(foundation: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(foundation, tmp_path / "models"))
+def models(copied: Path) -> Path:
+    return copied
 
 
 def stage(place: Path, models: Path | None, number: int, *more: str, **changed: object) -> list[str]:

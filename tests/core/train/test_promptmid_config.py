@@ -10,6 +10,7 @@ import pytest
 from sarto.core.contract import InputError, OptionError
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
+from sarto.core.matching.promptmid.weights import SHIPPED
 from sarto.core.train.promptmid_config import LIMITS, FullTraining, PromptMidTraining
 from sarto.core.train.settings import find_settings
 
@@ -21,15 +22,24 @@ def test_the_shipped_settings_are_those_of_both_stages() -> None:
     assert (first.stage, second.stage) == (1, 2)
     assert first.network == second.network == CompactConfig()
     assert first == PromptMidTraining(steps=first.steps)  # nothing but its length is its own
-    own = {"stage", "steps", "warmup", "cooldown", "rate", "decay", "painting_weight"}
+    own = {"stage", "steps", "rate", "decay"}
     assert {k: v for k, v in second.to_json().items() if k not in own} == {
         k: v for k, v in first.to_json().items() if k not in own
     }
 
 
+def test_the_shipped_weights_end_with_the_settings_on_their_card() -> None:
+    card = json.loads(SHIPPED.with_suffix(".json").read_text())
+    tuned = PromptMidTraining.read(find_settings("promptmid-2-tuned"))
+    assert tuned.painting_weight > 0
+    values = json.loads(json.dumps(tuned.to_json()))
+    values.pop("network")
+    assert values == card["settings"]
+
+
 def test_shipped_settings_name_every_field() -> None:
-    for stage in (1, 2):
-        given = json.loads(find_settings(f"promptmid-{stage}").read_text())
+    for name in ("promptmid-1", "promptmid-2", "promptmid-2-tuned"):
+        given = json.loads(find_settings(name).read_text())
         assert set(given) == set(PromptMidTraining().to_json())
         assert set(given["network"]) == set(CompactConfig().to_json()) - {"encoder", "prompts"}
 
