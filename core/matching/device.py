@@ -10,6 +10,8 @@ import torch
 from ..contract import EngineError, Reporter
 
 T = TypeVar("T")
+LESS = 0.25
+"""Share of what is held at once, at the second attempt on a GPU."""
 
 
 def pick(name: str) -> torch.device:
@@ -19,14 +21,20 @@ def pick(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def with_fallback(work: Callable[[torch.device], T], name: str, reporter: Reporter) -> T:
-    """Run on the chosen device; when GPU memory runs out, say so and run on the CPU."""
+def with_fallback(work: Callable[[torch.device, float], T], name: str, reporter: Reporter) -> T:
+    """Run on the chosen device; when GPU memory runs out, say so and run with less at a time, then on the CPU.
+
+    work: gets the device, and how much it may hold there at once, as a share of what it would like, 0…1.
+    """
     device = pick(name)
-    try:
-        with torch.inference_mode():
-            return work(device)
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        reporter.log("The GPU has too little free memory; going on with the CPU.")
+    if device.type == "cuda":
+        for share, instead in ((1.0, "with less at a time"), (LESS, "with the CPU")):
+            try:
+                with torch.inference_mode():
+                    return work(device, share)
+            except torch.cuda.OutOfMemoryError:
+                pass  # what the traceback holds is free only after this block
+            torch.cuda.empty_cache()
+            reporter.log(f"The GPU has too little free memory; going on {instead}.")
     with torch.inference_mode():
-        return work(torch.device("cpu"))
+        return work(torch.device("cpu"), 1.0)

@@ -18,8 +18,9 @@ from ...contract import Reporter
 from ...geometry import affine
 from ..keypoints import DENSITY, Keypoints, detect
 from ..protocol import MatchTask
-from .second_pass import FINAL, MOST_TILES, Outcome, conclude, spread_evenly, tile_corners
-from .tiles import TILE, Plan, Ties, match_maps
+from .second_pass import FINAL, Outcome, conclude
+from .tiles import Plan, Ties, match_maps
+from .tiling import tiling
 from .views import Model, TileView, arithmetic, cut_views, padded
 
 AT_ONCE = 2
@@ -34,8 +35,7 @@ def keypoint_look(
     kind: one of `keypoints.KINDS`; edges: share of the edge maps in the fine features.
     """
     rows, columns = task.reference.shape
-    side = (min(rows, TILE), min(columns, TILE))
-    corners = spread_evenly(tile_corners(rows, columns, side), MOST_TILES)
+    corners, side = tiling((rows, columns))
     views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
     plan = Plan(1.0, min(outcome.plan.half, FINAL.half), FINAL.radius, True, edges)
     size = (padded(side[0]), padded(side[1]))

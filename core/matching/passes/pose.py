@@ -30,8 +30,10 @@ ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 """Poses may leave the search range by so much: the range is the user's guess."""
 SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
-FIRST = 6
-"""Structural candidates that are tested first; if one is beyond doubt, the search ends with them."""
+FIRST = 3
+"""Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
+RESCUE = 192.0
+"""Longer side of the copies on which the structural search refines its candidates: the network looks closer."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,17 @@ def find_poses(
     """
     candidates: list[Hypothesis] = []
     if rescue:
-        found = search_pose(task, model.device, reporter, 4 * SCREENED)
+        found = search_pose(task, model.device, reporter, 4 * SCREENED, RESCUE)
         poses = [*found.poses, *found.candidates[:SCREENED]]
         candidates = [Hypothesis(p.transform, "structural search") for p in poses]
     reporter.progress("Searching the position", 0.3)
-    tested = score_hypotheses(task, model, candidates[:FIRST], reporter)
-    sure = bool(tested) and tested[0].score >= beyond_doubt
-    if not sure:
-        tested += score_hypotheses(task, model, [*_grid(task), *candidates[FIRST:]], reporter)
+    tested: list[Hypothesis] = []
+    sure = False
+    for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], [*_grid(task), *candidates[2 * FIRST :]]):
+        tested += score_hypotheses(task, model, some, reporter)
+        sure = any(h.score >= beyond_doubt for h in tested)
+        if sure:
+            break
     if not tested:
         return candidates[:1] or _grid(task)[:1]
     reporter.progress("Searching the position", 0.7)

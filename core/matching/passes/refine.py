@@ -49,22 +49,55 @@ def correlation_volume(
     the sum over a window is a box filter.
     """
     side = 2 * radius + 1
-    rows, columns = fixed.shape[-2:]
-    other_mask = functional.pad(moved_mask, (radius,) * 4)
-    other_energy = functional.pad(moved.square().sum(1), (radius,) * 4)
+    rows = fixed.shape[-2]
+    sums = _BoxSums(fixed, half, stride)
     energy = fixed.square().sum(1)
+    mask, strength = (functional.pad(x, (radius,) * 4) for x in (moved_mask, moved.square().sum(1)))
+    own = None if bool((fixed_mask == 1).all()) else fixed_mask
     bands = _Bands(fixed, moved, radius)
     area = float((2 * half + 1) ** 2)
     surfaces, shares = [], []
     for dy in range(side):
-        mask = other_mask[:, dy : dy + rows].unfold(2, columns, 1).transpose(1, 2)
-        strength = other_energy[:, dy : dy + rows].unfold(2, columns, 1).transpose(1, 2)
-        own = fixed_mask[:, None]
-        layers = torch.stack([bands.products(dy), energy[:, None] * mask, own * strength, own * mask])
-        product, first, second, share = _box_sums(layers, half, stride)
+        shown, strong = mask[:, dy : dy + rows], strength[:, dy : dy + rows]
+        product = sums.of_columns(bands.of_rows(dy, sums))
+        first = sums.of_products(energy, shown, side)
+        second, share = sums.of_products(own, strong, side), sums.of_products(own, shown, side)
         surfaces.append(product / torch.sqrt(first.clamp_min(0) * second.clamp_min(0) + (1e-4 * area) ** 2))
         shares.append(share / area)
-    return torch.cat(surfaces, dim=1), torch.cat(shares, dim=1)
+    return torch.cat(surfaces, dim=-1).permute(0, 3, 1, 2), torch.cat(shares, dim=-1).permute(0, 3, 1, 2)
+
+
+class _BoxSums:
+    """Sums over the windows around every `stride`-th cell, first along the columns, then along the rows.
+
+    As products with matrices of 0 and 1: more additions than running sums need, but many times faster.
+    """
+
+    def __init__(self, like: Tensor, half: int, stride: int) -> None:
+        def windows(size: int) -> Tensor:
+            cells = torch.arange(size, device=like.device)
+            away = cells[stride // 2 :: stride, None] - cells[None]
+            return (away.abs() <= half).to(like)
+
+        self.rows, self.columns = windows(like.shape[-2]), windows(like.shape[-1])
+
+    def of_rows(self, layers: Tensor) -> Tensor:
+        """(…, places, columns, shifts) from (…, rows, columns, shifts)."""
+        found = self.rows @ layers.flatten(-2)
+        return found.view(*found.shape[:-1], *layers.shape[-2:])
+
+    def of_columns(self, layers: Tensor) -> Tensor:
+        """(…, places, places, shifts) from (…, places, columns, shifts)."""
+        return self.columns @ layers
+
+    def of_products(self, own: Tensor | None, other: Tensor, shifts: int) -> Tensor:
+        """(B, places, places, shifts) of `own` times `other` under shifts along the rows.
+
+        own: (B, rows, columns), None = 1; other: (B, rows, columns + shifts - 1).
+        """
+        if own is None:
+            return self.of_columns((self.rows @ other).unfold(-1, shifts, 1))
+        return self.of_columns(self.of_rows(own[..., None] * other.unfold(-1, shifts, 1)))
 
 
 class _Bands:
@@ -76,7 +109,7 @@ class _Bands:
 
     def __init__(self, fixed: Tensor, moved: Tensor, radius: int) -> None:
         count, channels, self.rows, self.columns = fixed.shape
-        self.radius, self.count = radius, count
+        self.radius = radius
         self.stretches = -(-self.columns // STRETCH)
         extra = self.stretches * STRETCH - self.columns
         left = functional.pad(fixed, (0, extra)).permute(0, 2, 3, 1)
@@ -84,26 +117,14 @@ class _Bands:
         self.left = left.reshape(count, self.rows, self.stretches, STRETCH, channels)
         self.right = right.unfold(3, STRETCH + 2 * radius, STRETCH).transpose(2, 3)
 
-    def products(self, dy: int) -> Tensor:
-        """(B, 2 radius + 1, rows, columns) for the shifts (dx, dy - radius)."""
-        right = self.right[:, dy : dy + self.rows]
-        whole = (self.left @ right).contiguous()
-        width, side = STRETCH + 2 * self.radius, 2 * self.radius + 1
-        blocks = self.count * self.rows * self.stretches
+    def of_rows(self, dy: int, sums: _BoxSums) -> Tensor:
+        """(B, places, columns, 2 radius + 1): sums of the rows for the shifts (dx, dy - radius)."""
+        whole = self.left @ self.right[:, dy : dy + self.rows]
+        count, width, side = len(whole), STRETCH + 2 * self.radius, 2 * self.radius + 1
+        whole = (sums.rows @ whole.flatten(2)).contiguous()
+        blocks = count * whole.shape[1] * self.stretches
         band = whole.as_strided((blocks, STRETCH, side), (STRETCH * width, width + 1, 1))
-        band = band.reshape(self.count, self.rows, self.stretches * STRETCH, side)
-        return band[:, :, : self.columns].permute(0, 3, 1, 2)
-
-
-def _box_sums(layers: Tensor, half: int, stride: int) -> Tensor:
-    """Sums over (2 half + 1)² around every stride-th cell of the last two axes; zero beyond the border."""
-    for axis in (-2, -1):  # rows first: what is left for the slower columns is smaller by the stride
-        size = layers.shape[axis]
-        centres = torch.arange(stride // 2, size, stride, device=layers.device)
-        total = functional.pad(layers.cumsum(axis), (1, 0) if axis == -1 else (0, 0, 1, 0))
-        upper, lower = (centres + half + 1).clamp_max(size), (centres - half).clamp_min(0)
-        layers = total.index_select(axis, upper) - total.index_select(axis, lower)
-    return layers
+        return band.reshape(count, -1, self.stretches * STRETCH, side)[:, :, : self.columns]
 
 
 def refine(volume: Tensor, share: Tensor, sharpness: Tensor) -> Refined:

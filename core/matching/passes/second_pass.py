@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...contract import Flags, Floats, Points, Reporter
+from ...contract import Flags, Floats, Reporter
 from ...geometry import affine
 from ..placing import Placing
 from ..protocol import MatchTask
@@ -20,7 +20,8 @@ from ..structural.matcher import level_factors
 from .network import FINE_CELL
 from .pose import Hypothesis, room, within_range
 from .thinning import thinned
-from .tiles import MARGIN, TILE, Plan, Ties, match_tiles
+from .tiles import STRIDE, TILE, Plan, Ties, match_tiles
+from .tiling import MOST_TILES, tiling
 from .views import Model
 from .vote import Bounds, vote
 
@@ -33,8 +34,8 @@ class Look:
     radius: int
     edges: float
 
-    def plan(self, factor: float, there_and_back: bool) -> Plan:
-        return Plan(factor, self.half, self.radius, there_and_back, self.edges)
+    def plan(self, factor: float, there_and_back: bool, stride: int = STRIDE) -> Plan:
+        return Plan(factor, self.half, self.radius, there_and_back, self.edges, stride)
 
 
 WIDE, CLOSE, FINAL = Look(24, 10, 0.75), Look(24, 8, 0.9), Look(18, 8, 0.92)
@@ -43,8 +44,10 @@ alone mislead; edges measure it: published pairs, which features learn from, are
 MOST_SPAN, LEAST_HALF = 0.34, 6
 """Side of the last look's windows as a share of the side of the overlap, and their least half side, fine cells."""
 MAX_ROUND_TRIP = 2.0
-MOST_TILES, GUIDE_TILES = 120, 16
-"""Tiles on the last level, and on those before, which only guide it."""
+GUIDE_TILES = 9
+"""Most tiles on levels before the last, which only guide it."""
+GUIDE_STRIDE = 2 * STRIDE
+"""Fine cells between places on levels that only guide: windows of neighbours are nearly the same."""
 LEAST_SPACING = 8.0
 ROUGH = 4.0
 """Tie points within so many tolerances of the pose take part in the robust rejection of large scenes."""
@@ -80,7 +83,7 @@ class Outcome:
 
 def glance(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter) -> list[Glance]:
     """The first level, for all hypotheses at once."""
-    plan = WIDE.plan(level_factors(max(task.reference.shape))[0], False)
+    plan = WIDE.plan(_factors(task)[0], False, GUIDE_STRIDE)
     found = _level(task, model, [h.pose for h in hypotheses], plan, False, reporter)
     return [Glance(h, *_improved(task, h.pose, ties, plan)) for h, ties in zip(hypotheses, found)]
 
@@ -93,11 +96,11 @@ def second_pass(
     guides: another look follows, so that few tie points will do.
     """
     large = max(task.reference.shape) > TILE  # else `finish` follows
-    factors = level_factors(max(task.reference.shape))[1:] or [1.0]
+    factors = _factors(task)[1:] or [1.0]
     poses = [seen.pose for seen in glances]
     for number, factor in enumerate(factors):
         last = number == len(factors) - 1 and not guides
-        plan = CLOSE.plan(factor, large and last)
+        plan = CLOSE.plan(factor, large and last, STRIDE if large and last else GUIDE_STRIDE)
         found = _level(task, model, poses, plan, last, reporter)
         improved = [_improved(task, pose, ties, plan, large) for pose, ties in zip(poses, found)]
         poses = [pose for pose, _ in improved]
@@ -105,6 +108,11 @@ def second_pass(
         _outcome(task, seen.hypothesis, pose, ties, gain, plan)
         for seen, (pose, gain), ties in zip(glances, improved, found)
     ]
+
+
+def _factors(task: MatchTask) -> list[float]:
+    """Full pixels per tile pixel of each level; on the first, one tile shows all."""
+    return level_factors(max(task.reference.shape), TILE)
 
 
 def single_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:
@@ -185,33 +193,7 @@ def _level(
 ) -> list[Ties]:
     """The places with something to see, under each of the poses."""
     rows, columns = (int(np.ceil(n / plan.factor)) for n in task.reference.shape)
-    size = (min(rows, TILE), min(columns, TILE))
-    corners = spread_evenly(tile_corners(rows, columns, size), MOST_TILES if last else GUIDE_TILES)
+    corners, size = tiling((rows, columns), MOST_TILES if last else GUIDE_TILES)
     corners = corners * plan.factor + (plan.factor - 1) / 2
     found = match_tiles(model, task.seen, task.moving, poses, corners, size, plan, reporter)
     return [ties.select(ties.valid) for ties in found]
-
-
-def tile_corners(rows: int, columns: int, size: tuple[int, int]) -> Points:
-    """First pixels (x, y) of tiles of size (rows, columns) that cover an image, overlapping by `MARGIN`."""
-
-    def starts(length: int, side: int) -> Floats:
-        count = 1 if length <= side else int(np.ceil((length - MARGIN) / (side - MARGIN)))
-        evenly: Floats = np.linspace(0, length - side, count)
-        return np.asarray(np.rint(evenly), dtype=np.float64)
-
-    x, y = np.meshgrid(starts(columns, size[1]), starts(rows, size[0]))
-    return np.stack([x.ravel(), y.ravel()], axis=1)
-
-
-def spread_evenly(corners: Points, most: int) -> Points:
-    """At most so many of the tiles (N, 2), spread over all: every k-th along a line through near ones."""
-    if len(corners) <= most:
-        return corners
-    x, y = (np.unique(corners[:, k], return_inverse=True)[1] for k in (0, 1))
-    # Odd rows are run through backwards, so that picks of neighbouring rows do not line up.
-    along = np.where(y % 2 == 0, x, x.max() - x)
-    order = np.lexsort((along, y))
-    picks = np.linspace(0, len(order) - 1, most).round().astype(int)
-    chosen: Points = corners[np.sort(order[picks])]
-    return chosen

@@ -17,11 +17,9 @@ from .refine import Refined, correlation_volume, refine
 from .views import Model, TileView, fine_views, padded
 
 TILE = 256
-"""Side of a tile in its own pixels."""
-MARGIN = 32
-"""Tile pixels by which neighbouring tiles overlap: windows need surroundings."""
+"""Images with no longer side, in pixels, are one tile."""
 STRIDE = 4
-"""Fine cells between places that are matched."""
+"""Fine cells between places that are matched, where tie points are made of them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,8 @@ class Plan:
     """How tiles are matched.
 
     factor: full pixels per tile pixel; half, radius: half side of a window and search radius in fine cells;
-    there_and_back: whether matches are checked by matching back. edges: their share, see `PairNetwork.fine`.
+    there_and_back: whether matches are checked by matching back. edges: their share, see `PairNetwork.fine`;
+    stride: fine cells between places.
     """
 
     factor: float
@@ -70,6 +69,7 @@ class Plan:
     radius: int
     there_and_back: bool
     edges: float
+    stride: int = STRIDE
 
 
 def match_tiles(
@@ -99,23 +99,24 @@ def match_tiles(
 
 
 def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:
-    """Match the fine features of tiles (see `PairNetwork.fine`) at every `STRIDE`-th cell, tile after tile."""
+    """Match the fine features of tiles (see `PairNetwork.fine`) at the plan's places, tile after tile."""
     optical, sar = maps.chunk(2)
     optical_mask, sar_mask = mask.chunk(2)
     sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)
     there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan), sharpness)
     _, rows, columns = there.value.shape
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
-    cells = np.stack([x, y], axis=-1) * STRIDE + STRIDE // 2
+    cells = np.stack([x, y], axis=-1) * plan.stride + plan.stride // 2
     pixels = (cells + 0.5) * FINE_CELL - 0.5
     shift = there.shift.double().cpu().numpy()
     round_trip = np.zeros(there.value.shape)
     if plan.there_and_back:
         back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
-        round_trip = _round_trip(there, back).double().cpu().numpy() * FINE_CELL * plan.factor
+        round_trip = _round_trip(there, back, plan.stride).double().cpu().numpy() * FINE_CELL * plan.factor
     reference = np.stack([affine.apply(v.lattice, pixels) for v in views])
     moving = np.stack([affine.apply(v.to_moving, pixels + shift[k] * FINE_CELL) for k, v in enumerate(views)])
-    inside = optical_mask[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] > 0
+    places = slice(plan.stride // 2, None, plan.stride)
+    inside = optical_mask[:, places, places] > 0
 
     def flat(values: torch.Tensor) -> Floats:
         return np.asarray(values.double().cpu().numpy().reshape(-1))
@@ -136,10 +137,10 @@ def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list
 def _volume(
     first: torch.Tensor, first_mask: torch.Tensor, second: torch.Tensor, second_mask: torch.Tensor, plan: Plan
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return correlation_volume(first, first_mask, second, second_mask, plan.half, plan.radius, STRIDE)
+    return correlation_volume(first, first_mask, second, second_mask, plan.half, plan.radius, plan.stride)
 
 
-def _round_trip(there: Refined, back: Refined) -> torch.Tensor:
+def _round_trip(there: Refined, back: Refined, stride: int) -> torch.Tensor:
     """(B, rows, columns) fine cells between a place and where the place nearest to its match leads back to.
 
     The backward match is taken at the nearest matched place; displacements change little from one to the next.
@@ -150,7 +151,7 @@ def _round_trip(there: Refined, back: Refined) -> torch.Tensor:
         torch.arange(columns, device=there.value.device),
         indexing="ij",
     )
-    steps = (there.shift / STRIDE).round().long()
+    steps = (there.shift / stride).round().long()
     row = (y + steps[..., 1]).clamp(0, rows - 1)
     column = (x + steps[..., 0]).clamp(0, columns - 1)
     each = torch.arange(count, device=row.device)[:, None, None]

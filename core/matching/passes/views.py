@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .. import imaging
 from .calibration import Calibration
 from .network import STRIDE, Encoded, PairNetwork
 
+M = TypeVar("M", bound="Model")
 BATCH_PIXELS = 6e5
 """Pixels of one modality encoded at once: more only costs memory on a CPU."""
 
@@ -42,6 +43,10 @@ class Model:
     device: torch.device
     calibration: Calibration = field(default_factory=Calibration)
     batch_pixels: float = field(default=BATCH_PIXELS, kw_only=True)
+
+    def holding(self: M, share: float) -> M:
+        """The same model with so much less at once, 0…1."""
+        return replace(self, batch_pixels=self.batch_pixels * share)
 
     def words_for(self, views: list[TileView], size: tuple[int, int]) -> Any:
         """What the network is told of tiles of size (rows, columns) besides their pixels."""

@@ -51,8 +51,8 @@ class PromptMidMatcher:
         kind = kind_for(task.options.keypoints, "pc-fast")
         weights = named_weights(self._weights, task.options)
 
-        def work(device: torch.device) -> Examined:
-            model = open_model(task, weights, device, kind, self._parts.prompt, self._parts.wrong)
+        def work(device: torch.device, share: float) -> Examined:
+            model = open_model(task, weights, device, kind, self._parts.prompt, self._parts.wrong).holding(share)
             last = partial(keypoint_look, task, model, kind, EDGES)
             examined = with_weights(match.examine(task, model, self._parts, reporter, last), weights)
             if not task.painting:

@@ -42,7 +42,7 @@ class StructuralMatcher:
 
     def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
         """See `Matcher.match`."""
-        return with_fallback(lambda device: _match(task, device, reporter), task.options.device, reporter)
+        return with_fallback(lambda device, _: _match(task, device, reporter), task.options.device, reporter)
 
 
 def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchResult:
@@ -72,9 +72,9 @@ def _half_side(task: MatchTask) -> int:
     return SMALL_HALF if max(task.reference.shape) <= SMALL_SIDE else LARGE_HALF
 
 
-def level_factors(longest: int) -> list[float]:
-    """Pixel sizes of the local levels, from the pose search's finest to 1."""
-    start = max(1.0, longest / FINE_SIDE)
+def level_factors(longest: int, first: float = FINE_SIDE) -> list[float]:
+    """Pixel sizes of the local levels, down to 1; on the first, the longer side spans `first` pixels at most."""
+    start = max(1.0, longest / first)
     steps = math.ceil(math.log(start) / math.log(LEVEL_STEP) - 1e-9)
     return [start ** (1 - k / steps) for k in range(steps)] + [1.0] if steps else [1.0]
 

@@ -123,11 +123,16 @@ def _into_copy(lattice: Floats, factor: float) -> Floats:
 
 
 def search_pose(
-    task: MatchTask, device: torch.device, reporter: Reporter, looked_at: int = 4 * KEPT[0]
+    task: MatchTask,
+    device: torch.device,
+    reporter: Reporter,
+    looked_at: int = 4 * KEPT[0],
+    finest: float = FINE_SIDE,
 ) -> PoseSearch:
     """Find the best poses within the task's search range.
 
-    looked_at: how many of the grid's best, near copies included.
+    looked_at: how many of the grid's best, near copies included; finest: longer side of the largest copies on
+    which poses are refined, no less than the grid's.
     Raises NoMatchError where the images never overlap.
     """
     side, grid = _plan(task)
@@ -135,7 +140,7 @@ def search_pose(
     candidates = _search_grid(task, side, grid, looked_at, device, reporter)
     found = candidates[: KEPT[0]]
     reporter.progress("Searching the position", 0.4)
-    fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), float(FINE_SIDE))
+    fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), max(side, finest))
     for stage, (wanted, kept) in enumerate(((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))):
         stage_level = _Level(task, min(fine, wanted), device)
         for halving in range(2):

@@ -49,8 +49,8 @@ class TarMatcher:
         kind = kind_for(task.options.keypoints, "grid")
         weights = named_weights(self._weights, task.options)
 
-        def work(device: torch.device) -> Examined:
-            model = load_model(weights, device, scenes, self._parts.text)
+        def work(device: torch.device, share: float) -> Examined:
+            model = load_model(weights, device, scenes, self._parts.text).holding(share)
             last = None if kind == "grid" else partial(keypoint_look, task, model, kind, FINAL.edges)
             examined = with_weights(match.examine(task, model, self._parts, reporter, last), weights)
             result = replace(examined.result, steps={**examined.result.steps, "keypoints": kind})

@@ -54,8 +54,8 @@ def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, m
 
 
 def test_without_one_every_pose_is_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, rest, again = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
-    assert first == ["structural search"] * FIRST
+    first, second, rest, again = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
+    assert first == second == ["structural search"] * FIRST
     assert rest.count("learned search") == len(turns_and_scales(task.search))
     assert rest.count("structural search") > FIRST
     assert 1 < len(again) <= poses.VERIFIED

@@ -17,11 +17,13 @@ def _maps(rows: int, columns: int, seed: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("columns", [40, 70])
-def test_the_volume_equals_correlation_of_single_windows(columns: int) -> None:
+@pytest.mark.parametrize("holes", [(0, 0), (0, 14), (14, 0), (10, 16)])
+def test_the_volume_equals_correlation_of_single_windows(columns: int, holes: tuple[int, int]) -> None:
     first, second = _maps(48, columns, 0), _maps(48, columns, 1)
     masks = torch.ones(2, 2, 48, columns)
-    masks[1, :, :, :14] = 0
-    second = second * masks[1][:, None]
+    for mask, hole in zip(masks, holes):
+        mask[:, :, :hole] = 0
+    first, second = first * masks[0][:, None], second * masks[1][:, None]
     half, radius, stride = 5, 3, 4
     volume, share = correlation_volume(first, masks[0], second, masks[1], half, radius, stride)
     wide = half + radius

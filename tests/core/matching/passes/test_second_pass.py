@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sarto.core.matching.passes.second_pass import spread_evenly, tile_corners
 from sarto.core.matching.passes.thinning import thinned
-from sarto.core.matching.passes.tiles import MARGIN, Ties
+from sarto.core.matching.passes.tiles import TILE, Ties
+from sarto.core.matching.passes.tiling import LARGEST, MARGIN, spread_evenly, tiling
+
+SHAPES = [(135, 135), (192, 300), (256, 256), (257, 511), (320, 321), (512, 512), (1024, 3000), (10980, 10980)]
 
 
-@pytest.mark.parametrize("shape", [(135, 135), (192, 300), (256, 256), (257, 511), (1024, 3000)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_tiles_cover_the_image_and_overlap(shape: tuple[int, int]) -> None:
     rows, columns = shape
-    size = (min(rows, 256), min(columns, 256))
-    corners = tile_corners(rows, columns, size)
+    corners, size = tiling(shape, most=10**6)
+    assert max(size) <= LARGEST
     seen = np.zeros(shape, bool)
     for x, y in corners.astype(int):
         assert x >= 0
@@ -28,9 +30,19 @@ def test_tiles_cover_the_image_and_overlap(shape: tuple[int, int]) -> None:
         assert np.all(np.diff(starts) <= side - MARGIN)
 
 
+def test_small_images_are_one_tile_and_none_is_looked_at_much_more_than_once() -> None:
+    for side in range(100, TILE + 1, 13):
+        corners, size = tiling((side, side))
+        assert size == (side, side)
+        assert corners.tolist() == [[0, 0]]
+    for side in range(TILE, 3000, 37):
+        corners, size = tiling((side, side), most=10**6)
+        assert len(corners) * size[0] * size[1] < 1.6 * side**2
+
+
 def test_fewer_tiles_are_still_spread_over_the_image() -> None:
-    corners = tile_corners(4000, 6000, (256, 256))
-    chosen = spread_evenly(corners, 40)
+    corners, _ = tiling((4000, 6000), most=10**6)
+    chosen, _ = tiling((4000, 6000), most=40)
     assert len(chosen) == 40
     assert len(np.unique(chosen, axis=0)) == 40
     quarters = (chosen[:, 0] > 3000).astype(int) + 2 * (chosen[:, 1] > 2000)
