@@ -22,8 +22,7 @@ LEGEND = (
     "matches, and RMSE: root mean square of their errors, px, both means over the pairs of SR only: failures do "
     "not count. Trusted, under `shuffled`: pairs of different places, of which none should be. Bold: the best "
     "of the methods, where its lead over the second is beyond chance (paired bootstrap, 95 %); never where the "
-    "two saw other pairs, or fewer than 20. –: not measured; a method run on tight pairs only has no figures "
-    "for all."
+    "two saw other pairs, or fewer than 20. –: not measured."
 )
 
 Adds = Callable[[Row], tuple[float, float]]
@@ -129,18 +128,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One method on a group of pairs, "tight" or "all". count: pairs, None where it was not run on them."""
+    """One method on a group of pairs, "tight" or "all". count: of them."""
 
     pairs: str
     group: str
     method: str
-    count: int | None
+    count: int
     cells: tuple[Cell, ...]
 
     def texts(self) -> list[str]:
         """The row of the table."""
-        count = "–" if self.count is None else str(self.count)
-        return [f"{self.pairs}, {self.group}", f"`{self.method}`", count, *(c.text() for c in self.cells)]
+        return [
+            f"{self.pairs}, {self.group}",
+            f"`{self.method}`",
+            str(self.count),
+            *(c.text() for c in self.cells),
+        ]
 
 
 def tables(runs: Sequence[Finished]) -> dict[str, list[Line]]:
@@ -164,15 +167,13 @@ def _place(protocol: str) -> tuple[int, str]:
 
 
 def _lines(runs: Sequence[Finished], group: str) -> list[Line]:
-    """The methods on one manifest; none where no method was run on such pairs."""
-    chosen = [_rows(run, group) for run in runs]
-    if not any(chosen):
-        return []
+    """The methods that were run on such pairs of one manifest."""
+    chosen = [(run, rows) for run in runs if (rows := _rows(run, group))]
     measures = [m for m in MEASURES if m.is_of(runs[0].protocol)]
-    columns = [_best_marked([Cell(m, _figure(m, rows)) for rows in chosen]) for m in measures]
+    columns = [_best_marked([Cell(m, _figure(m, rows)) for _, rows in chosen]) for m in measures if chosen]
     return [
-        Line(run.pairs, group, run.method, len(rows) or None, tuple(column[i] for column in columns))
-        for i, (run, rows) in enumerate(zip(runs, chosen))
+        Line(run.pairs, group, run.method, len(rows), tuple(column[i] for column in columns))
+        for i, (run, rows) in enumerate(chosen)
     ]
 
 
@@ -185,7 +186,7 @@ def _rows(run: Finished, group: str) -> list[Row]:
 
 def _figure(measure: Measure, rows: Sequence[Row]) -> PerPair | None:
     judged = any(r.verdict not in ("", FAILED) for r in rows)
-    if not rows or (measure.needs_verdicts and not judged):
+    if measure.needs_verdicts and not judged:
         return None
     added = np.array([measure.adds(r) for r in rows], dtype=np.float64)
     return PerPair(tuple(r.pair_id for r in rows), added[:, 0], added[:, 1])
