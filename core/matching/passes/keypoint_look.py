@@ -18,7 +18,7 @@ from ...contract import Reporter
 from ...geometry import affine
 from ..keypoints import DENSITY, Keypoints, detect
 from ..protocol import MatchTask
-from .second_pass import FINAL, Outcome, conclude
+from .second_pass import FINAL, Outcome, conclude, last_stride
 from .tiles import Plan, Ties, match_maps
 from .tiling import tiling
 from .views import Model, TileView, arithmetic, cut_views, padded
@@ -37,7 +37,7 @@ def keypoint_look(
     rows, columns = task.reference.shape
     corners, side = tiling((rows, columns))
     views = [TileView(np.array([[1.0, 0, x], [0, 1.0, y]]), outcome.pose) for x, y in corners]
-    plan = Plan(1.0, min(outcome.plan.half, FINAL.half), FINAL.radius, True, edges)
+    plan = Plan(1.0, min(outcome.plan.half, FINAL.half), FINAL.radius, True, edges, last_stride(task))
     size = (padded(side[0]), padded(side[1]))
     parts = []
     for start in range(0, len(views), AT_ONCE):

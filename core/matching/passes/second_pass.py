@@ -48,6 +48,8 @@ GUIDE_TILES = 9
 """Most tiles on levels before the last, which only guide it."""
 GUIDE_STRIDE = 2 * STRIDE
 """Fine cells between places on levels that only guide: windows of neighbours are nearly the same."""
+AMPLE = 8
+"""Where even so there are so many times more places than tie points asked for, the last level needs no more."""
 LEAST_SPACING = 8.0
 ROUGH = 4.0
 """Tie points within so many tolerances of the pose take part in the robust rejection of large scenes."""
@@ -100,7 +102,7 @@ def second_pass(
     poses = [seen.pose for seen in glances]
     for number, factor in enumerate(factors):
         last = number == len(factors) - 1 and not guides
-        plan = CLOSE.plan(factor, large and last, STRIDE if large and last else GUIDE_STRIDE)
+        plan = CLOSE.plan(factor, large and last, last_stride(task) if large and last else GUIDE_STRIDE)
         found = _level(task, model, poses, plan, last, reporter)
         improved = [_improved(task, pose, ties, plan, large) for pose, ties in zip(poses, found)]
         poses = [pose for pose, _ in improved]
@@ -113,6 +115,12 @@ def second_pass(
 def _factors(task: MatchTask) -> list[float]:
     """Full pixels per tile pixel of each level; on the first, one tile shows all."""
     return level_factors(max(task.reference.shape), TILE)
+
+
+def last_stride(task: MatchTask) -> int:
+    """Fine cells between places of which tie points are made."""
+    places = task.reference.size / (FINE_CELL * GUIDE_STRIDE) ** 2
+    return GUIDE_STRIDE if places >= AMPLE * task.options.points else STRIDE
 
 
 def single_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sarto.core.contract import RANGES, MatchOptions
+from sarto.core.matching import MatchTask
+from sarto.core.matching.passes.second_pass import GUIDE_STRIDE, last_stride
 from sarto.core.matching.passes.thinning import thinned
-from sarto.core.matching.passes.tiles import TILE, Ties
+from sarto.core.matching.passes.tiles import STRIDE, TILE, Ties
 from sarto.core.matching.passes.tiling import LARGEST, MARGIN, spread_evenly, tiling
 
 SHAPES = [(135, 135), (192, 300), (256, 256), (257, 511), (320, 321), (512, 512), (1024, 3000), (10980, 10980)]
@@ -71,3 +74,13 @@ def test_thinning_keeps_the_surest_of_each_cell() -> None:
 def test_few_tie_points_are_not_thinned() -> None:
     ties = _ties(90)
     assert thinned(ties, 100, 30.0) is ties
+
+
+def test_large_images_have_places_enough_for_every_tie_point_with_wider_steps() -> None:
+    def stride(side: int, points: int) -> int:
+        image = np.ones((side, side), np.uint8)
+        return last_stride(MatchTask(image, image, RANGES["georef"], MatchOptions(points=points)))
+
+    assert stride(512, 400) == STRIDE
+    assert stride(2048, 400) == GUIDE_STRIDE
+    assert stride(2048, 5000) == STRIDE
