@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -21,20 +21,24 @@ def pick(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def with_fallback(work: Callable[[torch.device, float], T], name: str, reporter: Reporter) -> T:
+def with_fallback(
+    work: Callable[[torch.device, float], T], name: str, reporter: Reporter, shares: Sequence[float] = (1.0, LESS)
+) -> T:
     """Run on the chosen device; when GPU memory runs out, say so and run with less at a time, then on the CPU.
 
     work: gets the device, and how much it may hold there at once, as a share of what it would like, 0…1.
+    shares: those that are tried on a GPU, one after the other.
     """
     device = pick(name)
     if device.type == "cuda":
-        for share, instead in ((1.0, "with less at a time"), (LESS, "with the CPU")):
+        for number, share in enumerate(shares, start=1):
             try:
                 with torch.inference_mode():
                     return work(device, share)
             except torch.cuda.OutOfMemoryError:
                 pass  # what the traceback holds is free only after this block
             torch.cuda.empty_cache()
+            instead = "with less at a time" if number < len(shares) else "with the CPU"
             reporter.log(f"The GPU has too little free memory; going on {instead}.")
     with torch.inference_mode():
         return work(torch.device("cpu"), 1.0)

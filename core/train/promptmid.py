@@ -191,6 +191,6 @@ class PromptMidRun(TrainingRun):
         if s.stage == 1:
             return Recipe(chips, None, None, None, seed, vary, Size(pairs, s.side))
         places = Size(local, s.local_side)
-        pose = replace(POSE, rotation=s.rotation, scale=math.log(s.scale))
+        pose = replace(POSE, rotation=s.rotation, scale=math.log(s.scale)) if vary else POSE
         painted = places if s.painting_weight else None
         return Recipe(chips, None, Size(pairs, s.side), places, seed, vary, painted, pose)

@@ -84,7 +84,7 @@ def _detected(kind: str, values: Tensor, valid: Tensor, model: Model) -> Keypoin
 def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.NDArray[np.float32]) -> Ties:
     """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
 
-    grid: all places of the tile, a few pixels apart; windows around neighbours are almost the same. What was found
+    grid: all places of the tile, some pixels apart; windows around neighbours are almost the same. What was found
     there of value, margin, spread and round trip holds for the keypoint. valid: (rows, columns) of the SAR image's
     tile, 0…1; what leads into NoData is not usable.
     """

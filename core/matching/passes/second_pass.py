@@ -44,12 +44,14 @@ alone mislead; edges measure it: published pairs, which features learn from, are
 MOST_SPAN, LEAST_HALF = 0.34, 6
 """Side of the last look's windows as a share of the side of the overlap, and their least half side, fine cells."""
 MAX_ROUND_TRIP = 2.0
-GUIDE_TILES = 9
+GUIDE_TILES = 16
 """Most tiles on levels before the last, which only guide it."""
 GUIDE_STRIDE = 2 * STRIDE
 """Fine cells between places on levels that only guide: windows of neighbours are nearly the same."""
+LEAST_PLACES = 100
+"""Images with fewer places at `GUIDE_STRIDE` are guided at `STRIDE`: few places agree by chance."""
 AMPLE = 8
-"""Where even so there are so many times more places than tie points asked for, the last level needs no more."""
+"""With so many places at `GUIDE_STRIDE` for each tie point asked for, the last level uses it, too."""
 LEAST_SPACING = 8.0
 ROUGH = 4.0
 """Tie points within so many tolerances of the pose take part in the robust rejection of large scenes."""
@@ -85,7 +87,7 @@ class Outcome:
 
 def glance(task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter) -> list[Glance]:
     """The first level, for all hypotheses at once."""
-    plan = WIDE.plan(_factors(task)[0], False, GUIDE_STRIDE)
+    plan = WIDE.plan(_factors(task)[0], False, guide_stride(task))
     found = _level(task, model, [h.pose for h in hypotheses], plan, False, reporter)
     return [Glance(h, *_improved(task, h.pose, ties, plan)) for h, ties in zip(hypotheses, found)]
 
@@ -102,7 +104,7 @@ def second_pass(
     poses = [seen.pose for seen in glances]
     for number, factor in enumerate(factors):
         last = number == len(factors) - 1 and not guides
-        plan = CLOSE.plan(factor, large and last, last_stride(task) if large and last else GUIDE_STRIDE)
+        plan = CLOSE.plan(factor, large and last, last_stride(task) if large and last else guide_stride(task))
         found = _level(task, model, poses, plan, last, reporter)
         improved = [_improved(task, pose, ties, plan, large) for pose, ties in zip(poses, found)]
         poses = [pose for pose, _ in improved]
@@ -119,8 +121,17 @@ def _factors(task: MatchTask) -> list[float]:
 
 def last_stride(task: MatchTask) -> int:
     """Fine cells between places of which tie points are made."""
-    places = task.reference.size / (FINE_CELL * GUIDE_STRIDE) ** 2
-    return GUIDE_STRIDE if places >= AMPLE * task.options.points else STRIDE
+    return GUIDE_STRIDE if _places(task) >= AMPLE * task.options.points else STRIDE
+
+
+def guide_stride(task: MatchTask) -> int:
+    """Fine cells between places on levels that only guide."""
+    return GUIDE_STRIDE if _places(task) >= LEAST_PLACES else STRIDE
+
+
+def _places(task: MatchTask) -> float:
+    """How many there are at `GUIDE_STRIDE` and full resolution."""
+    return task.reference.size / (FINE_CELL * GUIDE_STRIDE) ** 2
 
 
 def single_pass(task: MatchTask, model: Model, hypothesis: Hypothesis, reporter: Reporter) -> Outcome:

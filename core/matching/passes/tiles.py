@@ -17,7 +17,7 @@ from .refine import Refined, correlation_volume, refine
 from .views import Model, TileView, fine_views, padded
 
 TILE = 256
-"""Images with no longer side, in pixels, are one tile."""
+"""Longer side of large images on the first level, in tile pixels: one tile. No larger ones are small images."""
 STRIDE = 4
 """Fine cells between places that are matched, where tie points are made of them."""
 

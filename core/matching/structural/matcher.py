@@ -42,7 +42,11 @@ class StructuralMatcher:
 
     def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
         """See `Matcher.match`."""
-        return with_fallback(lambda device, _: _match(task, device, reporter), task.options.device, reporter)
+
+        def work(device: torch.device, share: float) -> MatchResult:
+            return _match(task, device, reporter)
+
+        return with_fallback(work, task.options.device, reporter, shares=(1.0,))  # it never holds much
 
 
 def _match(task: MatchTask, device: torch.device, reporter: Reporter) -> MatchResult:

@@ -127,6 +127,32 @@ def test_the_painted_part_does_not_depend_on_the_others(chips: list[Chip]) -> No
     assert moved.painted is not None
 
 
+def _bent(recipe: Recipe) -> float:
+    """How much shifts differ within pairs that are not near identity, in cells: rotation and scale make them."""
+    spreads = []
+    for step in range(4):
+        batch = recipe.batch(step).coarse
+        assert batch is not None
+        rows = batch.forward.shape[1]
+        side = round(rows**0.5)
+        cells = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"), -1).reshape(
+            rows, 2
+        )
+        shift = batch.forward[1] - cells
+        known = shift[~shift.isnan().any(-1)]
+        spreads.append(float(known.std(0).mean()) if len(known) > 4 else 0.0)
+    return sum(spreads) / len(spreads)
+
+
+def test_pairs_of_stage_2_are_turned_and_scaled_as_the_settings_say(make: Make, chips: list[Chip]) -> None:
+    still, turned = (
+        make(str(rotation), stage=2, pairs=2, rotation=rotation, scale=scale)
+        for rotation, scale in ((0.0, 1.0), (45.0, 1.6))
+    )
+    assert _bent(turned._recipe(chips)) > 3 * _bent(still._recipe(chips))
+    assert _bent(turned._check_recipe(chips)) == _bent(still._check_recipe(chips))  # figures can be compared
+
+
 # Steps
 
 

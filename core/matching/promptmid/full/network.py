@@ -26,7 +26,7 @@ class FullNetwork(DescriptorNetwork):
     The ControlNet is trained in the first stage, all else in the second.
     """
 
-    batch_pixels = 1.4e5  # two tiles of 256²: Stable Diffusion sees them at twice their size
+    batch_pixels = 1.4e5  # one or two tiles: Stable Diffusion sees them at twice their size
 
     def __init__(self, config: FullConfig, foundation: Foundation) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from sarto.core.matching.passes.keypoint_look import at_keypoints, keypoint_look
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.second_pass import FINAL, Outcome
 from sarto.core.matching.passes.tiles import Ties
+from sarto.core.matching.passes.tiling import tiling
 from sarto.core.matching.passes.views import Model, TileView
 from sarto.core.matching.tar.network import TarNetwork
 
@@ -119,12 +120,13 @@ def test_tie_points_are_keypoints_and_right(network: TarNetwork, kind: str) -> N
 
 
 def test_images_larger_than_a_tile_are_looked_at_everywhere(network: TarNetwork) -> None:
-    whole = make_pair(320, degrees=0.5, shift=(1.4, 2.3), seed=3)
+    whole = make_pair(480, degrees=0.5, shift=(1.4, 2.3), seed=3)
     pair = Pair(whole.optical[:96], whole.sar[:96], whole.truth)
+    assert len(tiling((96, 480))[0]) == 2
     found = looked(network, pair, pair.truth, "pc-fast")
     errors = np.linalg.norm(found.ties.moving - affine.apply(pair.truth, found.ties.reference), axis=1)
     assert (errors < 1.5).mean() > 0.85
-    thirds = np.bincount((found.ties.reference[:, 0] // 107).astype(int), minlength=3)
+    thirds = np.bincount((found.ties.reference[:, 0] // 161).astype(int), minlength=3)
     assert thirds.min() > 10
 
 
@@ -146,7 +148,7 @@ def test_it_can_be_stopped_between_tiles(network: TarNetwork) -> None:
         asked.append(0)
         return len(asked) > 2
 
-    whole = make_pair(320, seed=3)
+    whole = make_pair(900, seed=3)
     pair = Pair(whole.optical[:64], whole.sar[:64], whole.truth)
     with pytest.raises(Cancelled):
         looked(network, pair, pair.truth, "pc-fast", Reporter(is_cancelled=is_cancelled))

@@ -31,16 +31,21 @@ def model(network: TarNetwork, text: TextFeatures) -> TarModel:
 
 
 def _tested(
-    task: MatchTask, model: TarModel, monkeypatch: pytest.MonkeyPatch, score: float, **how: object
+    task: MatchTask,
+    model: TarModel,
+    monkeypatch: pytest.MonkeyPatch,
+    score: float | tuple[float, ...],
+    **how: object,
 ) -> list:
-    """The rounds of hypotheses that are tested, each of which gets the score."""
+    """The rounds of hypotheses that are tested, each of which gets the score, or that of its round."""
     rounds: list[list[Hypothesis]] = []
 
     def scored(
         _task: MatchTask, _model: TarModel, hypotheses: list[Hypothesis], _reporter: object
     ) -> list[Hypothesis]:
         rounds.append(hypotheses)
-        return [Hypothesis(h.pose, h.source, score) for h in hypotheses]
+        given = score[len(rounds) - 1] if isinstance(score, tuple) else score
+        return [Hypothesis(h.pose, h.source, given) for h in hypotheses]
 
     monkeypatch.setattr(poses, "score_hypotheses", scored)
     assert find_poses(task, model, SILENT, **how)  # type: ignore[arg-type]
@@ -50,6 +55,12 @@ def _tested(
 def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
     first, again = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
     assert first == ["structural search"] * FIRST
+    assert len(again) == 1
+
+
+def test_one_beyond_doubt_among_the_next_few_ends_it_too(task: MatchTask, model: TarModel, monkeypatch) -> None:
+    first, second, again = _tested(task, model, monkeypatch, (0.005, 0.02, 0.02), beyond_doubt=0.01)
+    assert first == second == ["structural search"] * FIRST
     assert len(again) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sarto.core.contract import RANGES, MatchOptions
 from sarto.core.matching import MatchTask
-from sarto.core.matching.passes.second_pass import GUIDE_STRIDE, last_stride
+from sarto.core.matching.passes.second_pass import GUIDE_STRIDE, guide_stride, last_stride
 from sarto.core.matching.passes.thinning import thinned
 from sarto.core.matching.passes.tiles import STRIDE, TILE, Ties
 from sarto.core.matching.passes.tiling import LARGEST, MARGIN, spread_evenly, tiling
@@ -81,6 +81,11 @@ def test_large_images_have_places_enough_for_every_tie_point_with_wider_steps() 
         image = np.ones((side, side), np.uint8)
         return last_stride(MatchTask(image, image, RANGES["georef"], MatchOptions(points=points)))
 
+    def guides(side: int) -> int:
+        image = np.ones((side, side), np.uint8)
+        return guide_stride(MatchTask(image, image, RANGES["georef"], MatchOptions()))
+
+    assert (guides(135), guides(192)) == (STRIDE, GUIDE_STRIDE)
     assert stride(512, 400) == STRIDE
     assert stride(2048, 400) == GUIDE_STRIDE
     assert stride(2048, 5000) == STRIDE
