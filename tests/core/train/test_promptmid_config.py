@@ -30,14 +30,15 @@ def test_the_shipped_settings_are_those_of_both_stages() -> None:
 
 def test_the_shipped_weights_end_with_the_settings_on_their_card() -> None:
     card = json.loads(SHIPPED.with_suffix(".json").read_text())
+    last = PromptMidTraining.read(find_settings("promptmid-2-longer"))
     tuned = PromptMidTraining.read(find_settings("promptmid-2-tuned"))
-    assert tuned.painting_weight > 0
-    values = json.loads(json.dumps(tuned.to_json()))
+    assert last == replace(tuned, steps=last.steps, warmup=last.warmup, seed=last.seed)  # the same, gone on with
+    values = json.loads(json.dumps(last.to_json()))
     assert {name: values[name] for name in card["settings"]} == card["settings"]
 
 
 def test_shipped_settings_name_every_field() -> None:
-    for name in ("promptmid-1", "promptmid-2", "promptmid-2-tuned"):
+    for name in ("promptmid-1", "promptmid-2", "promptmid-2-tuned", "promptmid-2-longer"):
         given = json.loads(find_settings(name).read_text())
         assert set(given) == set(PromptMidTraining().to_json())
         assert set(given["network"]) == set(CompactConfig().to_json()) - {"encoder", "prompts"}
