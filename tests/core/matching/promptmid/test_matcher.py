@@ -219,9 +219,9 @@ def test_the_shipped_classifier_has_an_opinion(shipped: Path) -> None:
 
 @pytest.mark.slow
 def test_a_large_scene_is_matched_from_coarse_to_fine(shipped: Path) -> None:
-    pair = make_pair(600, degrees=0.6, scale=1.004, shift=(12.0, -9.0), seed=8)
+    pair = make_pair(700, degrees=0.6, scale=1.004, shift=(12.0, -9.0), seed=8)
     raster = np.full(pair.optical.shape, 1 + CLASSES.index("farmland"), np.uint8)
-    raster[:, 320:] = 1 + CLASSES.index("forest")
+    raster[:, 350:] = 1 + CLASSES.index("forest")
     found = PromptMidMatcher(shipped).match(task_of(pair, raster))
     assert off(found, pair) < 2
     assert len(found.ties) > 60
