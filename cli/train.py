@@ -103,9 +103,15 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
 
 def _add_prompts(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("prompts").add_argument
-    add("--weights", required=True, metavar="FILE", help="Weights of promptmid (.safetensors).")
+    add("--weights", required=True, metavar="FILE", help="Weights of tar or promptmid (.safetensors).")
     add("--data", required=True, metavar="DATA", help="Manifest or pack of pairs that were not trained on.")
-    add("--batches", type=int, default=60, metavar="N", help="Batches of four pairs (default: 60).")
+    add(
+        "--batches",
+        type=int,
+        default=60,
+        metavar="N",
+        help="Batches of eight pairs (promptmid: four; default: 60).",
+    )
     add("--seed", type=int, default=0, help="Seed of the windows (default: 0).")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="Where to compute.")
 
@@ -129,6 +135,6 @@ COMMANDS = (
     Command("align", "measure how well training pairs are aligned", training.align, _add_align),
     Command("plot", "draw the learning curves of a run", training.plot, _add_plot),
     Command("export", "weights and results card from a checkpoint", training.export, _add_export),
-    Command("prompts", "what prompts are worth to weights of promptmid", training.prompts, _add_prompts),
+    Command("prompts", "what text and prompts are worth to weights", training.prompts, _add_prompts),
     Command("calibrate", "fit when to trust what weights find", training.calibrate, _add_calibrate),
 )

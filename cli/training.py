@@ -280,20 +280,25 @@ def export(args: argparse.Namespace, console: Console) -> int:
 
 
 def prompts(args: argparse.Namespace, console: Console) -> int:
-    """Measure what prompts are worth to a network of `promptmid`: right against wrong against none.
+    """Measure what words are worth to a network: right ones against wrong ones against none, on the same windows.
 
-    Pairs of the manifest take part whose region names a land use. Losses: less is better; shares (right): more is.
+    For `tar`, the text of its bank, the features of other words, and no text; for `promptmid`, prompts of pairs
+    whose region names a land use. Losses: less is better; shares (right): more is.
 
       sarto train prompts --weights weights.safetensors --data val/manifest.csv
     """
     from ..core.train.data import read_held_out
     from ..core.train.device import pick
     from ..core.train.prompt_worth import prompt_worth
+    from ..core.train.text_worth import text_worth
+    from ..core.train.weights import method_of
 
     _at_least_one(args, "batches")
     reporter = console.reporter()
     chips = read_held_out(Path(args.data), reporter)
-    found = prompt_worth(Path(args.weights), chips, args.batches, args.seed, pick(args.device), reporter)
+    weights = Path(args.weights)
+    measured = prompt_worth if method_of(weights) == "promptmid" else text_worth
+    found = measured(weights, chips, args.batches, args.seed, pick(args.device), reporter)
     console.close()
     if args.json:
         print(json.dumps(vars(found)))

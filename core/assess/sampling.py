@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from ..contract import Pixels, Points
+
+NODE = 8
+"""Pixels between the nodes at which `through` asks a transform: so near, what bends is straight."""
+
+Warp = Callable[[Points], Points]
+"""Reference pixel (..., 2) → moving pixel."""
 
 
 def bilinear(image: Pixels, positions: Points) -> npt.NDArray[np.float32]:
@@ -29,3 +37,22 @@ def pixel_positions(column: float, row: float, width: int, height: int, step: fl
     x, y = np.meshgrid(column + step * np.arange(width), row + step * np.arange(height))
     positions: Points = np.stack([x, y], axis=-1).astype(np.float64)
     return positions
+
+
+def through(to_moving: Warp, column: int, row: int, width: int, height: int) -> Points:
+    """Where every pixel of a window is seen in the moving image: (height, width, 2).
+
+    The transform is asked at nodes some pixels apart, and what lies between is interpolated; affine transforms
+    keep their values. Near a node that is not finite nothing is.
+    """
+    nodes = pixel_positions(column, row, -(-width // NODE) + 1, -(-height // NODE) + 1, NODE)
+    found = to_moving(nodes.reshape(-1, 2)).reshape(nodes.shape)
+    return _between(_between(found, height).swapaxes(0, 1), width).swapaxes(0, 1)
+
+
+def _between(nodes: Points, count: int) -> Points:
+    """Every `NODE`-th of `count` values along the first axis, and linearly what lies between."""
+    at = np.arange(count)
+    left, part = at // NODE, (at % NODE / NODE)[:, None, None]
+    values: Points = nodes[left] * (1 - part) + nodes[left + 1] * part
+    return values

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import Pixels, Points
-from .sampling import bilinear, pixel_positions
+from ..contract import Pixels
+from .sampling import Warp, bilinear, through
 
 TILE = 192
 TILES_PER_SIDE = 4
 MIN_VALID = 0.3
-
-Warp = Callable[[Points], Points]
 
 
 def structural_similarity(reference: Pixels, moving: Pixels, to_moving: Warp) -> float:
@@ -24,10 +20,9 @@ def structural_similarity(reference: Pixels, moving: Pixels, to_moving: Warp) ->
     """
     products = energies_r = energies_m = 0.0
     for column, row, width, height in _tiles(reference.shape):
-        positions = pixel_positions(column, row, width, height)
         fixed = reference[row : row + height, column : column + width].astype(np.float32)
         fixed = np.where(fixed > 0, fixed, np.nan)
-        seen = bilinear(moving, to_moving(positions.reshape(-1, 2)).reshape(positions.shape))
+        seen = bilinear(moving, through(to_moving, column, row, width, height))
         valid = np.isfinite(fixed) & np.isfinite(seen)
         if valid.mean() < MIN_VALID:
             continue

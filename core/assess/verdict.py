@@ -18,9 +18,9 @@ class Rules:
     """Limits of the verdict, each with a value for 'trusted' and one for 'usable with care'.
 
     evidence: set on pairs of different places so that fewer than 1 % of them are trusted (docs/benchmarks.md).
-    error_px: check-point RMSE. points: GCPs and check points together, for trust also
-    `agreeing_share` of the places tried. coverage: share of the overlap; a stiff
-    model (shift, similarity) cannot bend where there are no GCPs and needs less of it.
+    error_px: check-point RMSE. points: GCPs and check points together, for trust also `agreeing_share` of the
+    places tried, where that is less than `plenty`: windows overlap, and few places agree by chance. coverage:
+    share of the overlap; a stiff model (shift, similarity) cannot bend where there are no GCPs and needs less.
     """
 
     evidence: tuple[float, float] = (0.50, 0.20)
@@ -28,7 +28,8 @@ class Rules:
     coverage: tuple[float, float] = (0.60, 0.25)
     coverage_stiff: tuple[float, float] = (0.30, 0.15)
     points: tuple[int, int] = (12, 8)
-    agreeing_share: float = 0.05
+    agreeing_share: float = 0.2
+    plenty: int = 60
 
 
 RULES = Rules()
@@ -50,7 +51,7 @@ def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
             praise.append(good)
 
     f, count = figures, figures.gcps + figures.check_points
-    wanted = max(rules.points[0], round(rules.agreeing_share * f.tried))
+    wanted = max(rules.points[0], min(round(rules.agreeing_share * f.tried), rules.plenty))
     check(
         f.evidence,
         rules.evidence,

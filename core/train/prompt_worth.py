@@ -1,37 +1,26 @@
 """What prompts are worth to PromptMID's network: right ones against wrong ones against none, on the same windows.
 
 Only chips whose land use is known take part. Wrong is every class that the chip is not said to show; none is the
-general prompt. Batches are the unit of chance: intervals of differences are the middle 95 % of means over batches
-drawn with replacement.
+general prompt.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from ..contract import Floats, InputError, Reporter
+from ..contract import InputError, Reporter
 from ..matching.promptmid.weights import read_weights
 from .batches import Batch, Part, Recipe, Size
 from .chips import Chip
 from .promptmid import load_network
 from .promptmid_config import PromptMidTraining
 from .promptmid_step import Describer
+from .worth import RIGHT, WRONG, Worth, measure
 
-PROMPTS = ("right", "wrong", "none")
-PAIRS, DRAWS = 4, 10_000
-
-
-@dataclass(frozen=True)
-class Worth:
-    """mean: of each figure by prompt. gain: of right ones over the others, (difference, low, high)."""
-
-    batches: int
-    mean: dict[str, dict[str, float]]
-    gain: dict[str, dict[str, tuple[float, float, float]]]
+PAIRS = 4
 
 
 def prompt_worth(
@@ -47,18 +36,12 @@ def prompt_worth(
     config = read_weights(weights).config
     settings = PromptMidTraining(config, stage=2, painting_weight=1.0, precision="float32")
     learner = Describer(settings, load_network(weights, device), device)
-    learner.network.eval()
     recipe = Recipe(
         known, None, Size(PAIRS, settings.side), Size(PAIRS, settings.local_side), seed, False,
         Size(PAIRS, settings.side),
     )  # fmt: skip
-    rows: dict[str, list[Floats]] = {prompt: [] for prompt in PROMPTS}
-    for number in range(batches):
-        reporter.progress("Trying prompts", number / batches)
-        batch = recipe.batch(number)
-        for prompt in PROMPTS:
-            rows[prompt].append(_figures(learner, told(batch, prompt), number))
-    return _summed(learner.names, {prompt: np.stack(found) for prompt, found in rows.items()}, seed)
+    shown = tuple(name for name in learner.names if name != "land use")  # its loss says nothing of prompts
+    return measure(learner, recipe, told, shown, batches, seed, reporter)
 
 
 def told(batch: Batch, prompt: str) -> Batch:
@@ -67,27 +50,7 @@ def told(batch: Batch, prompt: str) -> Batch:
 
 
 def _told(pairs: Part | None, prompt: str) -> Part | None:
-    if pairs is None or prompt == "right":
+    if pairs is None or prompt == RIGHT:
         return pairs
-    land_use = 1 - pairs.land_use if prompt == "wrong" else torch.zeros_like(pairs.land_use)
+    land_use = 1 - pairs.land_use if prompt == WRONG else torch.zeros_like(pairs.land_use)
     return replace(pairs, land_use=land_use)
-
-
-@torch.no_grad()
-def _figures(learner: Describer, batch: Batch, step: int) -> Floats:
-    found = learner.judge(batch.to(learner.device), step, learning=False).figures()
-    return np.asarray(found.double().cpu().numpy())
-
-
-def _summed(names: tuple[str, ...], rows: dict[str, Floats], seed: int) -> Worth:
-    """rows: (batches, figures) by prompt. The classifier's loss says nothing of prompts."""
-    shown = [k for k, name in enumerate(names) if name != "land use"]
-    mean = {prompt: {names[k]: float(found[:, k].mean()) for k in shown} for prompt, found in rows.items()}
-    count = len(rows["right"])
-    draws = np.random.default_rng(seed).integers(count, size=(DRAWS, count))
-    gain: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for prompt in PROMPTS[1:]:
-        difference = rows["right"] - rows[prompt]
-        low, high = np.percentile(difference[draws].mean(1), [2.5, 97.5], axis=0)
-        gain[prompt] = {names[k]: (float(difference[:, k].mean()), float(low[k]), float(high[k])) for k in shown}
-    return Worth(count, mean, gain)

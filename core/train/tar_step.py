@@ -72,7 +72,7 @@ class TarLearner(Learner[TarNetwork]):
         torch.manual_seed(settings.seed)
         super().__init__(settings, TarNetwork(settings.network), device)
         self.settings = settings
-        self.text = _features(settings, device, bank)
+        self.text = text_features(settings, device, bank)
 
     def judge(self, batch: Batch, step: int, learning: bool) -> Losses:
         """See `Learner.judge`."""
@@ -115,7 +115,7 @@ class TarLearner(Learner[TarNetwork]):
         return local_loss(features, self.network.sharpness, batch, half)  # correlations in full precision
 
 
-def _features(settings: TarTraining, device: torch.device, bank: TextBank | None) -> TextFeatures | None:
+def text_features(settings: TarTraining, device: torch.device, bank: TextBank | None) -> TextFeatures | None:
     """The bank's features on the device. Raises OptionError where the network cannot read them."""
     if bank is None or not settings.network.text:
         return None

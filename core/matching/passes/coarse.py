@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as functional
 
 from ...contract import Floats, Points
 from ...geometry import affine
@@ -54,12 +54,8 @@ class CoarseMatches:
             return 0.0
         at, index = at.to(index.device)[inside], index[inside]
         mass = torch.zeros(len(at), device=at.device)
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                x, y = at[:, 0] + dx, at[:, 1] + dy
-                there = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-                flat = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
-                mass = mass + self.logs[index, flat].exp() * there
+        for _, cell, there in _around(at[:, 0], at[:, 1], self.shape):
+            mass = mass + self.logs[index, cell].exp() * there
         even = 9.0 / (rows * columns)
         return float(torch.log((mass + FLOOR) / (even + FLOOR)).mean() * inside.float().mean().sqrt())
 
@@ -112,19 +108,25 @@ def coarse_matches(network: PairNetwork, encoded: Encoded) -> list[CoarseMatches
 
 def _sub_cell(both: torch.Tensor, best: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """(B, N, 2) positions in cells: the mean over the best cell and its neighbours, weighted by probability."""
+    row, column = best // shape[1], best % shape[1]
+    total, moment = both.new_zeros(best.shape), both.new_zeros(*best.shape, 2)
+    for step, cell, there in _around(column, row, shape):
+        weight = both.gather(2, cell[..., None])[..., 0].exp() * there
+        total = total + weight
+        moment = moment + weight[..., None] * weight.new_tensor(step)
+    return torch.stack([column, row], dim=-1) + moment / total.clamp_min(1e-12)[..., None]
+
+
+def _around(
+    column: torch.Tensor, row: torch.Tensor, shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, int], torch.Tensor, torch.Tensor]]:
+    """The 3 × 3 cells around cells of any shape: the step (dx, dy), which cell it is, and whether it is there."""
     rows, columns = shape
-    surface = both.exp().view(-1, 1, rows, columns)
-    padded = functional.pad(surface, (1, 1, 1, 1))[:, 0].flatten(1)
-    row, column = best.flatten() // columns, best.flatten() % columns
-    total, moment = padded.new_zeros(len(padded)), padded.new_zeros(len(padded), 2)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
-            at = (row + dy + 1) * (columns + 2) + column + dx + 1
-            weight = padded.gather(1, at[:, None])[:, 0]
-            total = total + weight
-            moment = moment + weight[:, None] * weight.new_tensor([dx, dy])
-    offset = moment / total.clamp_min(1e-12)[:, None]
-    return (torch.stack([column, row], dim=-1) + offset).view(*best.shape, 2)
+            x, y = column + dx, row + dy
+            there = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+            yield (dx, dy), y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1), there
 
 
 def _pixels(cells: torch.Tensor) -> Points:

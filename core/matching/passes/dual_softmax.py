@@ -40,9 +40,9 @@ class DualSoftmax(nn.Module):
         allowed: (N, M) which pairs of cells may match at all.
         """
         first, second = self.descriptors(optical, optical_mask), self.descriptors(sar, sar_mask)
-        logits = self.sharpness.exp().clamp_max(MOST_SHARP) * (first @ second.transpose(1, 2))
+        logits = (self.sharpness.exp().clamp_max(MOST_SHARP) * first) @ second.transpose(1, 2)
         cover = (optical_mask.flatten(2).transpose(1, 2) > 0.5) & (sar_mask.flatten(2) > 0.5)
         if allowed is not None:
             cover = cover & allowed.to(cover.device)
-        logits = logits.masked_fill(~cover, -1e4)
+        logits.masked_fill_(~cover, -1e4)
         return logits.log_softmax(dim=2), logits.log_softmax(dim=1)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ...contract import Reporter
+from ...contract import Points, Reporter
 from ...geometry import affine
 from ..keypoints import DENSITY, Keypoints, detect
 from ..protocol import MatchTask
@@ -81,6 +81,12 @@ def _detected(kind: str, values: Tensor, valid: Tensor, model: Model) -> Keypoin
     return detect(kind, grey, known, max(1, int(DENSITY * known.sum())), model.device)
 
 
+def _nearest(points: Points, places: Points) -> npt.NDArray[np.intp]:
+    """Which place (M, 2) is nearest to each point (N, 2)."""
+    square = (places**2).sum(axis=1) - 2 * points @ places.T  # less what all places of a point have in common
+    return np.asarray(square.argmin(axis=1), dtype=np.intp)
+
+
 def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.NDArray[np.float32]) -> Ties:
     """Tie points at keypoints of a tile: the displacement found at the nearest place of the correlation.
 
@@ -90,8 +96,7 @@ def at_keypoints(keypoints: Keypoints, grid: Ties, view: TileView, valid: npt.ND
     """
     places = affine.apply(affine.invert(view.lattice), grid.reference)
     shift = affine.apply(affine.invert(view.to_moving), grid.moving) - places
-    distance = np.linalg.norm(keypoints.positions[:, None] - places[None], axis=2)
-    nearest = distance.argmin(axis=1) if len(keypoints) else np.zeros(0, dtype=np.int64)
+    nearest = _nearest(keypoints.positions, places)
     picked = grid.select(nearest)
     target = keypoints.positions + shift[nearest]
     x, y = np.rint(target).astype(np.int64).T

@@ -22,7 +22,7 @@ from .calibration import NEVER
 from .coarse import agree, coarse_matches
 from .views import Model, TileView, encode_views, padded
 
-OVERVIEW = 384
+OVERVIEW = 256
 """Longer side of the overview."""
 TURN_STEP, SCALE_STEP = 24.0, 1.5
 """Grid steps in degrees and as a factor: twice what the coarse matching was trained to tolerate, less a little."""
@@ -32,8 +32,6 @@ SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
 FIRST = 3
 """Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
-RESCUE = 192.0
-"""Longer side of the copies on which the structural search refines its candidates: the network looks closer."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def find_poses(
     """
     candidates: list[Hypothesis] = []
     if rescue:
-        found = search_pose(task, model.device, reporter, 4 * SCREENED, RESCUE)
+        found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
         poses = [*found.poses, *found.candidates[:SCREENED]]
         candidates = [Hypothesis(p.transform, "structural search") for p in poses]
     reporter.progress("Searching the position", 0.3)

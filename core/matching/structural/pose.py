@@ -28,6 +28,8 @@ COARSE_SIDES = (384, 256, 192, 128, 96)
 COARSE_BUDGET = 2.6e6
 """Pixels correlated per channel in the coarse grid, about 0.2 s on two CPU cores."""
 FINE_SIDE = 512
+ROUGH_SIDE = 192
+"""Longer side of the largest copies of a rough search."""
 ROTATION_STEP = 480.0
 """Degrees × pixels: 5° at 96 pixels moves the image's corner by about four map pixels, just within the peak."""
 SCALE_STEP = 9.15
@@ -127,21 +129,22 @@ def search_pose(
     device: torch.device,
     reporter: Reporter,
     looked_at: int = 4 * KEPT[0],
-    finest: float = FINE_SIDE,
+    rough: bool = False,
 ) -> PoseSearch:
     """Find the best poses within the task's search range.
 
-    looked_at: how many of the grid's best, near copies included; finest: longer side of the largest copies on
-    which poses are refined, no less than the grid's.
+    looked_at: how many of the grid's best, near copies included; rough: for methods that look closer themselves,
+    on copies of `ROUGH_SIDE` at most and refined once.
     Raises NoMatchError where the images never overlap.
     """
-    side, grid = _plan(task)
+    side, grid = _plan(task, ROUGH_SIDE if rough else COARSE_SIDES[0])
     reporter.progress("Searching the position", 0.1)
     candidates = _search_grid(task, side, grid, looked_at, device, reporter)
     found = candidates[: KEPT[0]]
     reporter.progress("Searching the position", 0.4)
-    fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), max(side, finest))
-    for stage, (wanted, kept) in enumerate(((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))):
+    fine = min(float(max(task.reference.shape)), max(side * 2.0, 192.0), float(FINE_SIDE))
+    stages = ((side * 4 / 3, KEPT[1]), (fine, KEPT[2]))
+    for stage, (wanted, kept) in enumerate(stages[: 1 if rough else 2]):
         stage_level = _Level(task, min(fine, wanted), device)
         for halving in range(2):
             share = (0.5, 0.2)[stage] / 2**halving
@@ -174,9 +177,9 @@ def _search_grid(
     return _distinct(found, task)
 
 
-def _plan(task: MatchTask) -> tuple[float, list[tuple[float, float]]]:
-    """The coarse side and its grid of (degrees, scale)."""
-    longest = max(task.reference.shape)
+def _plan(task: MatchTask, largest: float) -> tuple[float, list[tuple[float, float]]]:
+    """The coarse side, no larger than told, and its grid of (degrees, scale)."""
+    longest = min(max(task.reference.shape), largest)
     for side in COARSE_SIDES:
         used = min(side, longest)
         grid = pose_grid(task.search, used)

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from sarto.core.assess import bilinear, coverage, judge, pixel_positions, structural_similarity
+from sarto.core.assess.sampling import through
 from sarto.core.contract import Figures, Points, Verdict
 
 GOOD = Figures(
@@ -54,6 +55,17 @@ def test_each_weakness_lowers_the_verdict_and_is_named(name: str, careful: float
         assert any(word in reason for reason in assessment.reasons)
 
 
+@pytest.mark.parametrize(
+    ("tried", "count", "trusted"),
+    [(200, 39, False), (200, 41, True), (1000, 59, False), (1000, 61, True), (40, 11, False), (40, 13, True)],
+)
+def test_few_of_many_places_may_agree_by_chance(tried: int, count: int, trusted: bool) -> None:
+    figures = dataclasses.replace(GOOD, tried=tried, gcps=count - 5, check_points=5)
+    assessment = judge(figures, "similarity")
+    assert assessment.verdict is (Verdict.TRUSTED if trusted else Verdict.CARE)
+    assert any(f"{count} of {tried} places" in reason for reason in assessment.reasons)
+
+
 @pytest.mark.parametrize("name", ["evidence", "rmse_check", "coverage"])
 def test_what_could_not_be_measured_is_not_trusted(name: str) -> None:
     assert judge(dataclasses.replace(GOOD, **{name: float("nan")}), "affine").verdict is Verdict.NOT_TRUSTED
@@ -72,6 +84,24 @@ def test_positions_start_where_told() -> None:
     positions = pixel_positions(3, 7, 2, 4, step=2.0)
     assert positions.shape == (4, 2, 2)
     assert positions[1, 1].tolist() == [5, 9]
+
+
+def test_an_affine_is_seen_through_exactly_at_every_pixel() -> None:
+    linear, shift = np.array([[1.1, -0.2], [0.3, 0.9]]), np.array([5.0, -7.0])
+    found = through(lambda p: p @ linear.T + shift, 3, 11, 21, 13)
+    assert found.shape == (13, 21, 2)
+    assert np.allclose(found, pixel_positions(3, 11, 21, 13) @ linear.T + shift, atol=1e-9)
+
+
+def test_what_bends_slowly_is_seen_through_closely_and_what_is_unknown_stays_so() -> None:
+    def bent(p: Points) -> Points:
+        known = np.where(p[..., :1] < 100, p, np.nan)
+        return np.asarray(known + 4 * np.sin(p[..., ::-1] / 60))
+
+    found, exact = through(bent, 0, 0, 160, 64), bent(pixel_positions(0, 0, 160, 64))
+    assert np.nanmax(np.abs(found - exact)) < 0.01
+    assert np.isfinite(found[:, :96]).all()
+    assert np.isnan(found[:, 104:]).all()
 
 
 def test_similarity_peaks_at_the_true_position() -> None:

@@ -11,7 +11,8 @@ from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.promptmid.weights import save_weights
 from sarto.core.train.batches import Recipe, Size
 from sarto.core.train.chips import Chip
-from sarto.core.train.prompt_worth import PROMPTS, prompt_worth, told
+from sarto.core.train.prompt_worth import prompt_worth, told
+from sarto.core.train.worth import WORDS
 
 from .conftest import make_chip
 from .promptmid_parts import NETWORK, tiny_network
@@ -35,7 +36,7 @@ def test_prompts_differ_in_nothing_else(chips: list[Chip]) -> None:
     known = [chip for chip in chips if chip.label.land_use]
     batch = Recipe(known, None, Size(2, 64), Size(2, 64), 0, False, Size(2, 64)).batch(0)
     for name, part in vars(batch).items():
-        right, wrong, none = (vars(told(batch, prompt))[name] for prompt in PROMPTS)
+        right, wrong, none = (vars(told(batch, prompt))[name] for prompt in WORDS)
         assert torch.equal(right.land_use, part.land_use)
         assert right.land_use.sum(1).min() >= 1
         assert torch.equal(wrong.land_use + right.land_use, torch.ones(2, len(CLASSES)))
@@ -49,7 +50,7 @@ def test_prompts_differ_in_nothing_else(chips: list[Chip]) -> None:
 def test_figures_by_prompt_and_the_gain_of_right_ones(weights: Path, chips: list[Chip]) -> None:
     found = prompt_worth(weights, chips, 3, 0, CPU, SILENT)
     assert found.batches == 3
-    assert set(found.mean) == set(PROMPTS)
+    assert set(found.mean) == set(WORDS)
     assert found.mean["right"].keys() == {"descriptors", "descriptors right", "local", "local right", "painting"}
     for prompt in ("wrong", "none"):
         for name, (value, low, high) in found.gain[prompt].items():
