@@ -110,7 +110,7 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=60,
         metavar="N",
-        help="Batches of eight pairs (promptmid: four; default: 60).",
+        help="Batches, of eight pairs (promptmid: of four; default: 60).",
     )
     add("--seed", type=int, default=0, help="Seed of the windows (default: 0).")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="Where to compute.")

@@ -282,8 +282,8 @@ def export(args: argparse.Namespace, console: Console) -> int:
 def prompts(args: argparse.Namespace, console: Console) -> int:
     """Measure what words are worth to a network: right ones against wrong ones against none, on the same windows.
 
-    For `tar`, the text of its bank, the features of other words, and no text; for `promptmid`, prompts of pairs
-    whose region names a land use. Losses: less is better; shares (right): more is.
+    For `tar`, its text features, the same given to other words, and none; for `promptmid`, prompts of pairs whose
+    region names a land use. Losses: less is better; shares (right): more is.
 
       sarto train prompts --weights weights.safetensors --data val/manifest.csv
     """

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..contract import Pixels, Points
 
-NODE = 8
-"""Pixels between the nodes at which `through` asks a transform: so near, what bends is straight."""
+NODE_SPACING = 8
+"""Pixels between the nodes at which `seen_at` asks a transform: so near, what bends is straight."""
 
 Warp = Callable[[Points], Points]
 """Reference pixel (..., 2) → moving pixel."""
@@ -39,20 +39,22 @@ def pixel_positions(column: float, row: float, width: int, height: int, step: fl
     return positions
 
 
-def through(to_moving: Warp, column: int, row: int, width: int, height: int) -> Points:
+def seen_at(to_moving: Warp, column: int, row: int, width: int, height: int) -> Points:
     """Where every pixel of a window is seen in the moving image: (height, width, 2).
 
     The transform is asked at nodes some pixels apart, and what lies between is interpolated; affine transforms
     keep their values. Near a node that is not finite nothing is.
     """
-    nodes = pixel_positions(column, row, -(-width // NODE) + 1, -(-height // NODE) + 1, NODE)
+    nodes = pixel_positions(
+        column, row, -(-width // NODE_SPACING) + 1, -(-height // NODE_SPACING) + 1, NODE_SPACING
+    )
     found = to_moving(nodes.reshape(-1, 2)).reshape(nodes.shape)
     return _between(_between(found, height).swapaxes(0, 1), width).swapaxes(0, 1)
 
 
 def _between(nodes: Points, count: int) -> Points:
-    """Every `NODE`-th of `count` values along the first axis, and linearly what lies between."""
+    """Every `NODE_SPACING`-th of `count` values along the first axis, and linearly what lies between."""
     at = np.arange(count)
-    left, part = at // NODE, (at % NODE / NODE)[:, None, None]
+    left, part = at // NODE_SPACING, (at % NODE_SPACING / NODE_SPACING)[:, None, None]
     values: Points = nodes[left] * (1 - part) + nodes[left + 1] * part
     return values

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract import Pixels
-from .sampling import Warp, bilinear, through
+from .sampling import Warp, bilinear, seen_at
 
 TILE = 192
 TILES_PER_SIDE = 4
@@ -22,7 +22,7 @@ def structural_similarity(reference: Pixels, moving: Pixels, to_moving: Warp) ->
     for column, row, width, height in _tiles(reference.shape):
         fixed = reference[row : row + height, column : column + width].astype(np.float32)
         fixed = np.where(fixed > 0, fixed, np.nan)
-        seen = bilinear(moving, through(to_moving, column, row, width, height))
+        seen = bilinear(moving, seen_at(to_moving, column, row, width, height))
         valid = np.isfinite(fixed) & np.isfinite(seen)
         if valid.mean() < MIN_VALID:
             continue

@@ -19,8 +19,8 @@ class Rules:
 
     evidence: set on pairs of different places so that fewer than 1 % of them are trusted (docs/benchmarks.md).
     error_px: check-point RMSE. points: GCPs and check points together, for trust also `agreeing_share` of the
-    places tried, where that is less than `plenty`: windows overlap, and few places agree by chance. coverage:
-    share of the overlap; a stiff model (shift, similarity) cannot bend where there are no GCPs and needs less.
+    places tried, but never more than `plenty`: windows overlap, so that a few may agree by chance. coverage: share
+    of the overlap; a stiff model (shift, similarity) cannot bend where there are no GCPs and needs less.
     """
 
     evidence: tuple[float, float] = (0.50, 0.20)
@@ -63,7 +63,8 @@ def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
         float(count),
         (wanted, rules.points[1]),
         True,
-        f"Only {count} of {f.tried} places tried gave a tie point that agrees with the others.",
+        f"Only {count} of {f.tried} places tried gave a tie point that agrees with the others; "
+        f"for trust it takes {wanted}.",
         f"{count} of {f.tried} places tried gave tie points that agree.",
     )
     check(

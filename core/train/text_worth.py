@@ -1,4 +1,6 @@
-"""What text is worth to the coarse matching of TAR: the text of its bank, the features of other words, and none.
+"""What text is worth to the coarse matching of TAR: its bank's features, the same on wrong places, and none.
+
+On wrong places: permuted over scenes and land covers, of the optical and of the SAR wording apart.
 
 The network was shown a share of its training pairs without text, so that leaving it out is a fair trial.
 """

@@ -25,7 +25,10 @@ DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Worth:
-    """mean: of each figure by words. gain: of the right ones over the others, (difference, low, high)."""
+    """mean: of each figure by words. gain: right ones less the others, (difference, low, high).
+
+    Of losses, less is better.
+    """
 
     batches: int
     mean: dict[str, dict[str, float]]

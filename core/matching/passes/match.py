@@ -131,8 +131,7 @@ def _match_large(
 ) -> Examined:
     """Only the pose that looks best at first sight goes through the second pass: it takes long.
 
-    The structural search's first is always among those looked at: on a coarse overview it may see what the network
-    does not.
+    The structural search's first is always among those looked at: it may see what the network does not.
     """
     tried = hypotheses[:TRIED]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]

@@ -93,9 +93,12 @@ def turns_and_scales(search: SearchRange) -> list[tuple[float, float]]:
     return [(angle, scale) for angle in angles for scale in scales]
 
 
-def overview(task: MatchTask) -> tuple[Floats, tuple[int, int]]:
-    """The whole reference at a glance: lattice (2, 3) overview pixel → reference pixel, and (rows, columns)."""
-    factor = max(1.0, max(task.reference.shape) / OVERVIEW)
+def overview(task: MatchTask, side: int = OVERVIEW) -> tuple[Floats, tuple[int, int]]:
+    """The whole reference at a glance: lattice (2, 3) overview pixel → reference pixel, and (rows, columns).
+
+    side: the longer one, at most.
+    """
+    factor = max(1.0, max(task.reference.shape) / side)
     size = (padded(task.reference.shape[0] / factor), padded(task.reference.shape[1] / factor))
     return np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]]), size
 

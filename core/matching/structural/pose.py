@@ -29,7 +29,7 @@ COARSE_BUDGET = 2.6e6
 """Pixels correlated per channel in the coarse grid, about 0.2 s on two CPU cores."""
 FINE_SIDE = 512
 ROUGH_SIDE = 192
-"""Longer side of the largest copies of a rough search."""
+"""Longer side of the grid's copies in a rough search, at most."""
 ROTATION_STEP = 480.0
 """Degrees × pixels: 5° at 96 pixels moves the image's corner by about four map pixels, just within the peak."""
 SCALE_STEP = 9.15
@@ -134,7 +134,7 @@ def search_pose(
     """Find the best poses within the task's search range.
 
     looked_at: how many of the grid's best, near copies included; rough: for methods that look closer themselves,
-    on copies of `ROUGH_SIDE` at most and refined once.
+    a grid on copies of `ROUGH_SIDE` at most, refined once on copies a third larger.
     Raises NoMatchError where the images never overlap.
     """
     side, grid = _plan(task, ROUGH_SIDE if rough else COARSE_SIDES[0])

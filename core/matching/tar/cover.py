@@ -11,6 +11,8 @@ from ..prompts import load_library
 from ..protocol import MatchTask
 from .weights import TarModel
 
+OVERVIEW = 384
+"""Longer side of what the network is shown: more than for the pose, for the map is to be looked at."""
 CELL = 16
 """Pixels of the overview per cell: text meets the 1/16 features."""
 
@@ -22,7 +24,7 @@ def cover_map(task: MatchTask, model: TarModel, pose: Floats, reporter: Reporter
     """
     if model.text is None:
         return None
-    lattice, size = overview(task)
+    lattice, size = overview(task, OVERVIEW)
     views = [TileView(lattice, pose)]
     _, encoded = next(encode_views(model, task.seen, task.moving, views, size, reporter))
     assert encoded.text is not None

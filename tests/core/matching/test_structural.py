@@ -11,6 +11,9 @@ from sarto.core.contract import RANGES, SILENT, Cancelled, MatchOptions, NoMatch
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
 from sarto.core.matching.keypoints import detect_whole
+from sarto.core.matching.passes.match import DISTANCE
+from sarto.core.matching.structural import pose
+from sarto.core.matching.structural.pose import search_pose
 
 from .conftest import Pair, landscape, make_pair
 
@@ -54,6 +57,35 @@ def test_no_keypoints_no_tie_points() -> None:
     _, result = match(Pair(flat, make_pair(96).sar, np.eye(2, 3)), keypoints="sift")
     assert len(result.ties) == result.tried == 0
     assert result.evidence < RULES.evidence[0]
+
+
+@pytest.mark.parametrize(("name", "degrees", "scale"), [("tar", -17.0, 1.12), ("georef", 1.5, 1.01)])
+def test_a_rough_search_comes_near_enough_for_others_to_go_on(name: str, degrees: float, scale: float) -> None:
+    pair = make_pair(320, degrees=degrees, scale=scale, shift=(12.0, -9.0), seed=4)
+    task = MatchTask(pair.optical, pair.sar, RANGES[name], MatchOptions())
+    rough, exact = (search_pose(task, torch.device("cpu"), SILENT, rough=value) for value in (True, False))
+    off = [affine.grid_distance(s.poses[0].transform, pair.truth, pair.optical.shape) for s in (rough, exact)]
+    assert off[0] < DISTANCE * 320  # the coarse matching takes it for the same pose
+    assert off[1] < 2
+
+
+def test_a_rough_search_stays_on_small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    shown = pose.structure_maps
+
+    def watched(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sides.append(max(values.shape[-2:]))
+        return shown(values, valid)
+
+    pair = make_pair(320, degrees=1.5, shift=(12.0, -9.0), seed=4)
+    task = MatchTask(pair.optical, pair.sar, RANGES["georef"], MatchOptions())
+    monkeypatch.setattr(pose, "structure_maps", watched)
+    pose.search_pose(task, torch.device("cpu"), SILENT, rough=True)
+    assert sides[0] == pose.ROUGH_SIDE
+    largest = max(sides)
+    sides.clear()
+    pose.search_pose(task, torch.device("cpu"), SILENT)
+    assert largest < 320 <= max(sides)
 
 
 @pytest.mark.parametrize(("degrees", "scale", "shift"), [(31.0, 0.75, (18.0, -15.0)), (-24.0, 1.25, (-20.0, 4.0))])
