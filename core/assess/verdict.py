@@ -18,9 +18,10 @@ class Rules:
     """Limits of the verdict, each with a value for 'trusted' and one for 'usable with care'.
 
     evidence: set on pairs of different places so that fewer than 1 % of them are trusted (docs/benchmarks.md).
-    error_px: check-point RMSE. points: GCPs and check points together, for trust also `agreeing_share` of the
-    places tried, but never more than `plenty`: windows overlap, so that a few may agree by chance. coverage: share
-    of the overlap; a stiff model (shift, similarity) cannot bend where there are no GCPs and needs less.
+    error_px: check-point RMSE. points: GCPs and check points that the pose did not help to find, for trust also
+    `agreeing_share` of the places tried, but never more than `plenty`: windows overlap, so that a few may agree by
+    chance. coverage: share of the overlap; a stiff model (shift, similarity) cannot bend where there are no GCPs
+    and needs less.
     """
 
     evidence: tuple[float, float] = (0.50, 0.20)
@@ -50,7 +51,8 @@ def judge(figures: Figures, model: str, rules: Rules = RULES) -> Assessment:
         else:
             praise.append(good)
 
-    f, count = figures, figures.gcps + figures.check_points
+    f = figures
+    count = min(f.gcps + f.check_points, round(f.inlier_share * f.tried))
     wanted = max(rules.points[0], min(round(rules.agreeing_share * f.tried), rules.plenty))
     check(
         f.evidence,

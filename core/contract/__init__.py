@@ -39,7 +39,7 @@ from .painting import Painting
 from .pair import Pixels, PreparedPair
 from .progress import SILENT, Reporter
 from .result import Assessment, Figures, RegisterResult, TransformRecord, Verdict
-from .ties import CHECK, GCP, Flags, Floats, GcpTable, MatchResult, TiePoints
+from .ties import CHECK, GCP, Flags, Floats, GcpTable, MatchResult, TiePoints, unaided
 
 __all__ = [
     "CHECK",
@@ -88,4 +88,5 @@ __all__ = [
     "from_dict",
     "limits",
     "to_dict",
+    "unaided",
 ]

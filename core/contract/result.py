@@ -27,7 +27,7 @@ class Figures:
     rmse_check, ce90: root mean square and 90th percentile of the residuals of the held-out check points.
     loo_rmse: leave-one-out error over the GCPs.
     coverage: share of the overlap that lies near a GCP, 0…1.
-    inlier_share: GCPs and check points over places tried.
+    inlier_share: GCPs and check points over places tried, without those that the pose helped to find.
     round_trip: median distance after matching forward and backward.
     similarity_before, similarity_after: structural similarity of the two images, -1…1.
     evidence: the method's probability that the pose is not chance, 0…1.

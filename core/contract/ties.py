@@ -30,7 +30,8 @@ class TiePoints:
 
     reference, moving: (N, 2) pixel positions (x, y), centres at integers, each in its own image.
     confidence: (N,) probability of being right within 2 px, 0…1.
-    round_trip: (N,) distance in pixels between a point and its image after matching there and back.
+    round_trip: (N,) distance in pixels between a point and its image after matching there and back; NaN where the
+        pose helped to find it, see `unaided`.
     """
 
     reference: Points = field(default_factory=_empty_points)
@@ -44,6 +45,15 @@ class TiePoints:
     def select(self, keep: npt.NDArray[Any]) -> TiePoints:
         """The tie points at a mask or index array (N,)."""
         return TiePoints(self.reference[keep], self.moving[keep], self.confidence[keep], self.round_trip[keep])
+
+
+def unaided(round_trip: Floats) -> Flags:
+    """Which tie points (N,) were found without the help of the pose: they may tell how good it is.
+
+    Those are matched there and back. Where none is, nothing is known of it, and all count.
+    """
+    found: Flags = np.isfinite(round_trip)
+    return found if found.any() else np.ones_like(found)
 
 
 @dataclass(frozen=True)

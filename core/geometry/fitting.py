@@ -1,4 +1,4 @@
-"""The table of models, and what can be asked of each: fit, leave-one-out, rebuild."""
+"""The table of models, and what can be asked of each: fit, leave out, rebuild."""
 
 from __future__ import annotations
 
@@ -67,6 +67,23 @@ def leave_one_out(
         result[~used] = chosen.fit(r[used], m[used], w[used]).residuals(r[~used], m[~used])
     result[used] = chosen.leave_one_out(r[used], m[used], w[used])
     return result
+
+
+def leave_out(
+    model: str,
+    reference: npt.ArrayLike,
+    moving: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    smoothing: float = ModelOptions.smoothing,
+) -> Points:
+    """(N, 2) residual of each point under the transform fitted to all other groups; else as `leave_one_out`.
+
+    groups: (N,) numbers from 0.
+    """
+    chosen = _model(model, smoothing)
+    r, m, w, _ = _checked(reference, moving, None)
+    _require(chosen, len(r))
+    return chosen.leave_out(r, m, w, np.asarray(groups, dtype=np.int64))
 
 
 def minimum_points(model: str) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..contract import Floats, InputError, Points
 from .frame import frames
-from .least_squares import Model, degenerate
+from .least_squares import Groups, Model, degenerate, left_out
 from .transform import Projective, Transform
 
 _STEPS = 30
@@ -22,22 +22,20 @@ class Homography(Model):
         h = _fit_normalised(source.normalise(reference), target.normalise(moving), weights)
         return Projective(self.name, target.inverse_matrix @ h @ source.matrix)
 
-    def leave_one_out(self, reference: Points, moving: Points, weights: Floats) -> Points:
-        """First-order leave-one-out: e' = (I - Hᵢᵢ)⁻¹ e with Hᵢᵢ the 2 × 2 hat block of the linearised fit.
+    def leave_out(self, reference: Points, moving: Points, weights: Floats, groups: Groups) -> Points:
+        """First-order: e' = (I - H)⁻¹ e with H the group's block of the hat matrix of the linearised fit.
 
-        The model is not linear in its parameters, so this differs from a refit by second-order terms
-        (below 2 % of the residual for 20 points or more).
+        The model is not linear in its parameters, so this differs from a refit by second-order terms (below 2 % of
+        the residual of a single point out of 20 or more).
         """
         source, target = frames(reference, moving)
         r, m = source.normalise(reference), target.normalise(moving)
         h = _fit_normalised(r, m, weights)
         residual, jacobian = _residual_and_jacobian(h, r, m)
-        q = np.linalg.qr(jacobian.reshape(-1, 8) * np.sqrt(np.repeat(weights, 2))[:, None])[0].reshape(-1, 2, 8)
-        rest = np.eye(2) - q @ q.transpose(0, 2, 1)
-        possible = np.linalg.det(rest) > 1e-9
-        result = np.full_like(residual, np.nan)
-        result[possible] = np.linalg.solve(rest[possible], residual[possible, :, None])[..., 0]
-        return np.asarray(result * target.scale)
+        root = np.sqrt(np.repeat(weights, 2))[:, None]
+        basis = np.linalg.qr(jacobian.reshape(-1, 8) * root)[0]
+        result = left_out(basis, residual.reshape(-1, 1) * root, np.repeat(groups, 2)) / root
+        return np.asarray(result.reshape(-1, 2) * target.scale)
 
 
 def _fit_normalised(r: Points, m: Points, weights: Floats) -> Points:

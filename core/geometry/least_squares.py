@@ -1,7 +1,8 @@
 """Models that are linear in their parameters: shift, similarity, affine and polynomials.
 
-One weighted least-squares solution serves them all. Removing one observation from it has a closed form
-(Allen 1974, PRESS): the leave-one-out residual is e / (1 - h), h the diagonal of the hat matrix.
+One weighted least-squares solution serves them all. Leaving observations out of it has a closed form (Allen
+1974, PRESS): the residual of one is then e / (1 - h), h the diagonal of the hat matrix, and of a group
+(I - H)⁻¹ e, H its block of that matrix.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from .frame import Frame, frames
 from .transform import Projective, Transform
 
 Array = npt.NDArray[Any]  # float64, or complex128 for the similarity
+Groups = npt.NDArray[np.int64]
 
 _RANK_TOLERANCE = 1e-6  # smallest over largest singular value in normalised coordinates
-_LEVERAGE_LIMIT = 1.0 - 1e-9  # beyond it the fit does not exist without the point
+_LEAST_REST = 1e-9  # smallest eigenvalue of what a group leaves; below it, the rest does not determine the fit
 
 
 @dataclass(frozen=True)
 class Solution:
-    """coefficients: (K, C). fitted: (N, C) predictions. leverage: (N,) diagonal of the hat matrix."""
+    """coefficients: (K, C). fitted: (N, C) predictions. basis: (N, K) orthonormal, of the weighted design."""
 
     coefficients: Array
     fitted: Array
-    leverage: Floats
+    basis: Array
 
 
 def solve(design: Array, observed: Array, weights: Floats) -> Solution:
@@ -43,8 +45,24 @@ def solve(design: Array, observed: Array, weights: Floats) -> Solution:
     if s[-1] <= _RANK_TOLERANCE * s[0]:
         raise degenerate()
     coefficients = vh.conj().T @ ((u.conj().T @ (observed * root)) / s[:, None])
-    leverage = (np.abs(u) ** 2).sum(axis=1)
-    return Solution(coefficients, design @ coefficients, np.asarray(leverage, dtype=np.float64))
+    return Solution(coefficients, design @ coefficients, u)
+
+
+def left_out(basis: Array, residual: Array, groups: Groups) -> Array:
+    """Residuals (N, C) of each group of observations, were the fit made without that group.
+
+    basis: (N, K) orthonormal columns of the weighted design; residual: (N, C) weighted, of the fit to all. groups:
+    (N,) numbers from 0. NaN where the others do not determine the fit.
+    """
+    count, width = int(groups.max()) + 1, basis.shape[1]
+    rest = np.tile(np.eye(width, dtype=basis.dtype), (count, 1, 1))
+    np.subtract.at(rest, groups, basis.conj()[:, :, None] * basis[:, None, :])
+    moment = np.zeros((count, width, residual.shape[1]), dtype=np.result_type(basis, residual))
+    np.add.at(moment, groups, basis.conj()[:, :, None] * residual[:, None, :])
+    possible = np.linalg.eigvalsh(rest)[:, 0] > _LEAST_REST
+    change = np.full_like(moment, np.nan)
+    change[possible] = np.linalg.solve(rest[possible], moment[possible])  # (I - qqᴴ)⁻¹ = I + q (I - qᴴq)⁻¹ qᴴ
+    return np.asarray(residual + (basis[:, None, :] @ change[groups])[:, 0])
 
 
 def degenerate() -> InputError:
@@ -70,8 +88,15 @@ class Model(ABC):
         """Least-squares fit; raises InputError for degenerate points."""
 
     @abstractmethod
+    def leave_out(self, reference: Points, moving: Points, weights: Floats, groups: Groups) -> Points:
+        """(N, 2) predicted minus observed, each point predicted from the other groups; NaN where they cannot.
+
+        groups: (N,) numbers from 0.
+        """
+
     def leave_one_out(self, reference: Points, moving: Points, weights: Floats) -> Points:
-        """(N, 2) predicted minus observed, each point predicted from the others; NaN where they cannot."""
+        """`leave_out` of each point by itself."""
+        return self.leave_out(reference, moving, weights, np.arange(len(reference)))
 
 
 class LinearModel(Model):
@@ -95,13 +120,13 @@ class LinearModel(Model):
         solution = solve(self.design(r), self.observed(r, m), weights)
         return self.transform(solution.coefficients, source, target)
 
-    def leave_one_out(self, reference: Points, moving: Points, weights: Floats) -> Points:
+    def leave_out(self, reference: Points, moving: Points, weights: Floats, groups: Groups) -> Points:
         source, target = frames(reference, moving)
         r, m = source.normalise(reference), target.normalise(moving)
         observed = self.observed(r, m)
         solution = solve(self.design(r), observed, weights)
-        slack = np.where(solution.leverage < _LEVERAGE_LIMIT, 1 - solution.leverage, np.nan)
-        residual = (solution.fitted - observed) / slack[:, None]
+        root = np.sqrt(weights)[:, None]
+        residual = left_out(solution.basis, (solution.fitted - observed) * root, groups) / root
         if np.iscomplexobj(residual):
             residual = np.column_stack([residual.real, residual.imag])
         return np.asarray(residual * target.scale, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +10,21 @@ import numpy.typing as npt
 
 from ..contract import Flags, Floats, InputError, ModelOptions, Points
 from .check_points import independent_count, spatial_blocks
-from .fitting import fit, minimum_points
+from .fitting import fit, leave_out, minimum_points
 from .frame import as_points
 
-LADDER = ("shift", "similarity", "affine", "homography", "poly2", "poly3", "tps")
-"""Models that 'auto' considers, simplest first."""
+LADDER = ("similarity", "affine", "homography", "poly2", "poly3", "tps")
+"""Models that 'auto' considers, simplest first. Two images hardly ever differ by a shift alone; where it looks
+like that, a similarity costs two parameters, and a small rotation left out costs more."""
 
 _POINTS_PER_MINIMUM = 3  # GCPs wanted for each GCP that the model needs at least
+_FEWEST = 3  # GCPs for more than a shift
 _STRAIGHT = ("shift", "similarity", "affine")  # cannot bend to errors that neighbouring GCPs share
 _TPS_POINTS = 30  # a spline is as flexible as a poly3
 _GAIN = 1.12  # a more complex model must lower the held-out error by 12 %
 _WORTH = 0.3  # pixels: it must explain at least this much; neighbouring windows share pixels and so some error
 _STANDARD_ERRORS = 2.0  # and by two standard errors of the difference
+_FEWEST_BLOCKS, _MOST_BLOCKS = 5, 36
 _MOST_POINTS = 600  # more say nothing new about the model, but cost time
 _CLIP = 3.0  # tolerances beyond which a held-out residual counts no more
 
@@ -67,7 +71,7 @@ def choose_model(
     one-standard-error rule of Breiman et al. 1984, stricter). Only models are tried that have three GCPs
     for each that they need at least; for models that can bend, GCPs closer than `reach` pixels, whose errors
     are alike, count as one.
-    With fewer than three GCPs, a shift is taken.
+    With too few GCPs for any, the simplest is taken, and with fewer than three a shift.
     """
     r, m = as_points(reference, "reference"), as_points(moving, "moving")
     held = np.zeros(len(r), dtype=np.bool_) if is_check is None else np.asarray(is_check, dtype=np.bool_)
@@ -75,8 +79,8 @@ def choose_model(
     independent = independent_count(r[gcps], reach)
     tried = [c for c in candidates if _enough(c, len(gcps) if c in _STRAIGHT else independent)]
     if not tried:
-        return ModelChoice(min(candidates, key=_parameters), ())
-    errors = _block_errors(r[gcps], m[gcps], tried, smoothing, _CLIP * tolerance)
+        return ModelChoice("shift" if len(gcps) < _FEWEST else min(candidates, key=_parameters), ())
+    errors = _block_errors(r[gcps], m[gcps], tried, smoothing, _CLIP * tolerance, reach)
     check = {c: _check_rmse(c, r, m, held, smoothing) for c in tried}
     chosen = _confirmed(_simplest(errors, tried), tried, check)
     scores = tuple(
@@ -94,23 +98,25 @@ def _enough(model: str, count: int) -> bool:
     return count >= (_TPS_POINTS if model == "tps" else _POINTS_PER_MINIMUM * minimum_points(model))
 
 
-def _block_errors(r: Points, m: Points, candidates: list[str], smoothing: float, clip: float) -> dict[str, Floats]:
-    """For each model the mean squared, clipped residual in each left-out block (B,); NaN if not fitted."""
+def _block_errors(
+    r: Points, m: Points, candidates: list[str], smoothing: float, clip: float, reach: float
+) -> dict[str, Floats]:
+    """For each model the mean squared, clipped residual in each left-out block (B,); NaN if not fitted.
+
+    There are no more blocks than places with errors of their own, but at least five.
+    """
     if len(r) > _MOST_POINTS:
         kept = np.unique(spatial_blocks(r, _MOST_POINTS), return_index=True)[1]
         r, m = r[kept], m[kept]
-    count = min(len(r), int(np.clip(len(r) // 4, 5, 36)))
+    most = int(np.clip(independent_count(r, reach), _FEWEST_BLOCKS, _MOST_BLOCKS))
+    count = min(len(r), int(np.clip(len(r) // 4, _FEWEST_BLOCKS, most)))
     blocks = spatial_blocks(r, count)
+    size = np.bincount(blocks, minlength=count)
     errors = {c: np.full(count, np.nan) for c in candidates}
     for model in candidates:
-        try:
-            for block in range(count):
-                out = blocks == block
-                residual = fit(model, r[~out], m[~out], smoothing=smoothing).residuals(r[out], m[out])
-                squared = np.nan_to_num((residual**2).sum(axis=1), nan=np.inf)
-                errors[model][block] = np.minimum(squared, clip**2).mean()
-        except InputError:
-            errors[model][:] = np.nan
+        with contextlib.suppress(InputError):
+            squared = (leave_out(model, r, m, blocks, smoothing) ** 2).sum(axis=1)
+            errors[model] = np.bincount(blocks, np.minimum(squared, clip**2), minlength=count) / size
     return errors
 
 

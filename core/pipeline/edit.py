@@ -21,6 +21,7 @@ from ..contract import (
     RegisterResult,
     Reporter,
     Verdict,
+    unaided,
 )
 from ..geometry import leave_one_out, summary
 from ..raster import LandCover, prepare, read_land_cover
@@ -92,7 +93,8 @@ def _describe(edited: EditedRun, job: RegisterJob, pair: PreparedPair, kinds: tu
         edited.model, table.reference_px[used], table.moving_px[used], smoothing=job.model.smoothing
     )
     loo = summary(left).rmse if np.isfinite(left).all() else float("nan")
-    found = Found(before.tie_points, int(table.enabled.sum()), before.tried, before.evidence)
+    agreeing = int((table.enabled & unaided(table.round_trip)).sum())
+    found = Found(before.tie_points, agreeing, before.tried, before.evidence)
     assessment = judge(measure(pair, found, table, edited.transform, loo), edited.model)
     return replace(
         old,

@@ -23,6 +23,7 @@ from ..contract import (
     PreparedPair,
     Reporter,
     SearchRange,
+    unaided,
 )
 from ..geometry import (
     Projective,
@@ -105,7 +106,8 @@ def conclude(
     if len(table) < max(FEWEST_POINTS, needed):
         why = f"{options.model} needs {needed} GCPs" if len(table) >= FEWEST_POINTS else ""
         return _without_fit(pair, match, table, why)
-    held = split_check_points(table.reference_px, options.check_share, seed)
+    own, held = unaided(table.round_trip), np.zeros(len(table), dtype=np.bool_)
+    held[own] = split_check_points(table.reference_px[own], options.check_share, seed)
     table = table.with_columns(role=np.where(held, CHECK, GCP))
     model = options.model
     scores: tuple[dict[str, object], ...] = ()
@@ -134,7 +136,8 @@ def conclude(
 class Found:
     """What the matcher found, as far as the figures need it.
 
-    tie_points: that passed the method's own checks. agreeing: of them, with one transform. tried: places.
+    tie_points: that passed the method's own checks. agreeing: of them, with one transform, and not found by its
+    help. tried: places.
     evidence: probability that the pose is not chance.
     """
 
@@ -145,7 +148,8 @@ class Found:
 
     @staticmethod
     def of(match: MatchResult) -> Found:
-        return Found(len(match.ties), int(match.inliers.sum()), match.tried, match.evidence)
+        agreeing = int((match.inliers & unaided(match.ties.round_trip)).sum())
+        return Found(len(match.ties), agreeing, match.tried, match.evidence)
 
 
 def measure(
@@ -153,6 +157,7 @@ def measure(
 ) -> Figures:
     """The figures of a fitted table."""
     fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
+    back = table.round_trip[np.isfinite(table.round_trip)]
     # Two images that share no world have no 'before'.
     before = structural_similarity(pair.reference, pair.moving, _identity) if pair.is_georeferenced else np.nan
     return Figures(
@@ -166,7 +171,7 @@ def measure(
         loo_rmse=leave_one_out,
         coverage=coverage(pair.reference, pair.moving, transform.apply, table.reference_px[table.enabled]),
         inlier_share=float(found.agreeing / max(found.tried, 1)),
-        round_trip=float(np.median(table.round_trip)) if len(table) else float("nan"),
+        round_trip=float(np.median(back)) if len(back) else float("nan"),
         similarity_before=float(before),
         similarity_after=structural_similarity(pair.reference, pair.moving, transform.apply),
         evidence=found.evidence,

@@ -93,7 +93,11 @@ def all_figures(figures: Figures, ruler: Ruler) -> str:
             f"{figures.tie_points} of {figures.tried} places",
             "found by matching, of the places tried",
         ),
-        ("In agreement", percent(figures.inlier_share), "GCPs and check points, of the places tried"),
+        (
+            "In agreement",
+            percent(figures.inlier_share),
+            "tie points found without the help of the others, of the places tried",
+        ),
         ("Coverage", percent(figures.coverage), "share of the overlap that lies near a GCP"),
         ("Structural similarity", change, "of the two images before and after, −1 to 1"),
         ("Evidence", percent(figures.evidence), "the method's probability that the pose is not chance"),

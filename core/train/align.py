@@ -23,7 +23,16 @@ import numpy as np
 
 from ..bench.manifest import read_chip as read_grey
 from ..bench.manifest import read_colours
-from ..contract import Floats, InputError, MatchOptions, MatchResult, NoMatchError, OptionError, SearchRange
+from ..contract import (
+    Floats,
+    InputError,
+    MatchOptions,
+    MatchResult,
+    NoMatchError,
+    OptionError,
+    SearchRange,
+    unaided,
+)
 from ..geometry import affine
 from ..matching import create
 from ..matching.protocol import Matcher, MatchTask
@@ -105,9 +114,9 @@ def _measure(matcher: Matcher, one: Listed) -> Alignment:
 
 def judge(one: Listed, result: MatchResult | None, shape: tuple[int, ...]) -> Alignment:
     """An alignment by the rule of this module. shape: (rows, columns) of the chips; None: nothing was found."""
-    if result is None or result.inliers.sum() < LEAST_TIES:
+    count = _agreeing(result)
+    if result is None or count < LEAST_TIES:
         return _unsure(one, result)
-    count = int(result.inliers.sum())
     found = fit_pose(result.ties.reference[result.inliers], result.ties.moving[result.inliers])
     middle = affine.centre((shape[0], shape[1]))
     shift = affine.apply(found, middle[None])[0] - middle
@@ -122,8 +131,13 @@ def judge(one: Listed, result: MatchResult | None, shape: tuple[int, ...]) -> Al
 
 def _unsure(one: Listed, result: MatchResult | None, spread: float = 0.0) -> Alignment:
     weight = UNSURE if one.weight > 0 else 0.0
-    evidence, count = (result.evidence, int(result.inliers.sum())) if result is not None else (0.0, 0)
-    return Alignment(one.pair.pair_id, *one.offset, weight, evidence, count, spread)
+    evidence = result.evidence if result is not None else 0.0
+    return Alignment(one.pair.pair_id, *one.offset, weight, evidence, _agreeing(result), spread)
+
+
+def _agreeing(result: MatchResult | None) -> int:
+    """Tie points that agree, without those that the pose helped to find."""
+    return 0 if result is None else int((result.inliers & unaided(result.ties.round_trip)).sum())
 
 
 def _shifted(shift: Floats) -> Floats:

@@ -208,6 +208,6 @@ def tie_features(ties: Ties, pose: Floats) -> dict[str, Floats]:
         "value": ties.value,
         "margin": ties.margin,
         "spread": np.minimum(ties.spread, 12.0),
-        "round trip": np.minimum(ties.round_trip, 2.0),
+        "round trip": np.minimum(np.nan_to_num(ties.round_trip, nan=2.0), 2.0),
         "residual": np.minimum(residual, 8.0),
     }

@@ -1,10 +1,10 @@
 """The first pass: the global pose from an overview.
 
-Two sources of hypotheses, tested by the network until one is beyond doubt: the best candidates of the
-structural pose search, and a grid of rotations and scales about the middle (the coarse matching finds the shift
-by itself and tolerates what lies between grid points). Each hypothesis lays the SAR image on the optical one;
-the coarse matches of the two are counted that agree on one transform. What most matches agree on wins; the
-record says which source it came from.
+Two sources of hypotheses, tested by the network until one is beyond doubt: a grid of rotations and scales about
+the middle (the coarse matching finds the shift by itself and tolerates what lies between grid points), and the
+best candidates of the structural pose search. A small grid comes first, a large one last. Each hypothesis lays
+the SAR image on the optical one; the coarse matches of the two are counted that agree on one transform. What
+most matches agree on wins; the record says which source it came from.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 """Poses may leave the search range by so much: the range is the user's guess."""
 SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
+SMALL_GRID = 8
+"""A grid with no more points is tested before the structural search, which it often saves."""
+AT_ONCE = 3
+"""Of a small grid, those that are tested together, nearest to no rotation and scale first."""
 FIRST = 3
 """Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
 
@@ -53,15 +57,24 @@ def find_poses(
 
     Raises NoMatchError where the images never overlap.
     """
-    candidates: list[Hypothesis] = []
+    grid, candidates = _grid(task), list[Hypothesis]()
+    tested: list[Hypothesis] = []
+    if len(grid) <= SMALL_GRID:
+        for start in range(0, len(grid), AT_ONCE):
+            tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
+            if any(h.score >= beyond_doubt for h in tested):
+                break
+        tested += score_hypotheses(task, model, distinct(tested, task)[:1], reporter)
+        if any(h.score >= beyond_doubt for h in tested):
+            return distinct(tested, task)
+        grid = []
     if rescue:
         found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
         poses = [*found.poses, *found.candidates[:SCREENED]]
         candidates = [Hypothesis(p.transform, "structural search") for p in poses]
     reporter.progress("Searching the position", 0.3)
-    tested: list[Hypothesis] = []
     sure = False
-    for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], [*_grid(task), *candidates[2 * FIRST :]]):
+    for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], [*grid, *candidates[2 * FIRST :]]):
         tested += score_hypotheses(task, model, some, reporter)
         sure = any(h.score >= beyond_doubt for h in tested)
         if sure:
@@ -74,11 +87,11 @@ def find_poses(
 
 
 def _grid(task: MatchTask) -> list[Hypothesis]:
-    """Rotations and scales about the middle, one shift."""
+    """Rotations and scales about the middle, one shift; what changes least comes first."""
     middle, target = affine.centre(task.reference.shape), affine.centre(task.moving.shape)
+    least_first = sorted(turns_and_scales(task.search), key=lambda p: (abs(math.log(p[1])), abs(p[0])))
     return [
-        Hypothesis(affine.similarity(turn, scale, middle, target), "learned search")
-        for turn, scale in turns_and_scales(task.search)
+        Hypothesis(affine.similarity(turn, scale, middle, target), "learned search") for turn, scale in least_first
     ]
 
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...contract import Flags, Floats, Reporter
+from ...contract import Flags, Floats, Points, Reporter
 from ...geometry import affine
 from ..placing import Placing
 from ..protocol import MatchTask
-from ..robust import CURVED, consensus
+from ..robust import CURVED, MIN_POINTS, consensus
 from ..structural.matcher import level_factors
+from .guided import guided
 from .network import FINE_CELL
 from .pose import Hypothesis, room, within_range
-from .thinning import thinned
+from .thinning import beside, thinned
 from .tiles import STRIDE, TILE, Plan, Ties, match_tiles
 from .tiling import MOST_TILES, tiling
 from .views import Model
@@ -71,8 +72,9 @@ class Outcome:
     """What the second pass made of a hypothesis.
 
     pose: (2, 3) reference pixel → moving pixel; tried: places looked at; ties: those that passed, thinned
-    (small images are matched back only by `finish`); agreed: (N,) of them, those that fit together; gain:
-    support of the pose by all places, see `vote`; agreement: share of the places tried that agree with the pose.
+    (small images are matched back only by `finish`), and those that the pose helped to find (`guided`); agreed:
+    (N,) of them, those that fit together; gain: support of the pose by all places, see `vote`; agreement: share of
+    the places tried that agree with the pose by themselves.
     """
 
     hypothesis: Hypothesis
@@ -153,12 +155,15 @@ def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) 
     plan = replace(FINAL, half=int(np.clip(most, LEAST_HALF, FINAL.half))).plan(1.0, True)
     (found,) = _level(task, model, [outcome.pose], plan, True, reporter)
     pose, _ = _improved(task, outcome.pose, found, plan)
-    return _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan)
+    return _guided(task, _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan), found, outcome.pose)
 
 
 def conclude(task: MatchTask, outcome: Outcome, found: Ties, plan: Plan) -> Outcome:
     """An outcome with other tie points on its pose: what a method's own last look has found."""
-    return _outcome(task, outcome.hypothesis, outcome.pose, found.select(found.valid), outcome.gain, plan)
+    found = found.select(found.valid)
+    concluded = _outcome(task, outcome.hypothesis, outcome.pose, found, outcome.gain, plan)
+    large = max(task.reference.shape) > TILE
+    return concluded if large else _guided(task, concluded, found, outcome.pose)
 
 
 def _improved(
@@ -176,12 +181,28 @@ def _improved(
 def _outcome(
     task: MatchTask, hypothesis: Hypothesis, pose: Floats, found: Ties, gain: float, plan: Plan
 ) -> Outcome:
-    good = found.select(found.usable & (found.round_trip <= MAX_ROUND_TRIP * plan.factor))
+    back = found.round_trip <= MAX_ROUND_TRIP * plan.factor
+    good = found.select(found.usable & back & _shown(task, found.moving))
     off = np.linalg.norm(good.moving - affine.apply(pose, good.reference), axis=1)
     agreement = float((off <= task.tolerance_px).sum() / max(len(found), 1))
     ties = thinned(good, task.options.points, spacing(task))
     tried = len(thinned(found, task.options.points, spacing(task)))  # as thin as what came of it
     return Outcome(hypothesis, pose, tried, ties, _agreed(task, ties, pose), gain, agreement, plan)
+
+
+def _guided(task: MatchTask, outcome: Outcome, found: Ties, base: Floats) -> Outcome:
+    """With tie points where the pose helps to find some, for small images: there, every place counts.
+
+    found: all places, matched under the pose `base`.
+    """
+    if outcome.agreed.sum() < MIN_POINTS or task.model in CURVED:
+        return outcome
+    read, seen = guided(found, base, outcome.pose, FINE_CELL * outcome.plan.factor)
+    off = np.linalg.norm(read.moving - affine.apply(outcome.pose, read.reference), axis=1)
+    more = read.select(seen & (off <= task.tolerance_px) & _shown(task, read.moving))
+    more = beside(more, outcome.ties.select(outcome.agreed), spacing(task))
+    agreed = np.concatenate([outcome.agreed, np.ones(len(more), dtype=np.bool_)])
+    return replace(outcome, ties=Ties.join([outcome.ties, more]), agreed=agreed)
 
 
 def _agreed(task: MatchTask, ties: Ties, pose: Floats) -> Flags:
@@ -194,6 +215,14 @@ def _agreed(task: MatchTask, ties: Ties, pose: Floats) -> Flags:
     agreed = np.zeros(len(ties), dtype=np.bool_)
     agreed[near[kept]] = True
     return agreed
+
+
+def _shown(task: MatchTask, moving: Points) -> Flags:
+    """Which positions (N, 2) in the moving image show something."""
+    rows, columns = task.moving.shape
+    x, y = np.rint(moving).astype(np.int64).T
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    return np.asarray(inside & (task.moving[y.clip(0, rows - 1), x.clip(0, columns - 1)] > 0), dtype=np.bool_)
 
 
 def spacing(task: MatchTask) -> float:

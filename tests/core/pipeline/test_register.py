@@ -212,6 +212,45 @@ def test_thin_evidence_is_handed_over_but_not_trusted(sample_scene, tmp_path: Pa
     assert np.allclose(from_record(result.transform).apply([[10.0, 20.0]]), [[15, 25]])
 
 
+class Guided:
+    """Tie points by themselves, off by up to a pixel, and sixty that the pose has placed exactly on itself."""
+
+    def __init__(self, own: int = 40) -> None:
+        self.own = own
+
+    def match(self, task, reporter=None) -> MatchResult:
+        rng = np.random.default_rng(4)
+        points = rng.uniform(20, 480, (self.own + 60, 2))
+        off = rng.uniform(-1, 1, points.shape) * (np.arange(len(points)) < self.own)[:, None]
+        back = np.where(np.arange(len(points)) < self.own, 0.1, np.nan)
+        ties = TiePoints(points, points + 5 + off, np.full(len(points), 0.8), back)
+        return MatchResult(ties, np.ones(len(points), bool), np.array([[1.0, 0, 5], [0, 1, 5]]), 0.95, 400)
+
+
+def test_points_that_the_pose_helped_to_find_take_part_in_the_fit_and_tell_no_error() -> None:
+    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    pair = PreparedPair(image, image, grid, grid)
+    solution = conclude(pair, Guided().match(None), ModelOptions(), 0)
+    table, figures = solution.gcps, solution.assessment.figures
+    helped = np.isnan(table.round_trip)
+    assert helped.sum() == 60
+    assert (table.role[helped] == "gcp").all()
+    assert figures.check_points == 10
+    assert figures.gcps == 90
+    assert figures.rmse_check > 0.5
+    assert figures.round_trip == pytest.approx(0.1)
+    assert figures.inlier_share == pytest.approx(40 / 400)
+
+
+def test_points_that_the_pose_helped_to_find_do_not_earn_trust() -> None:
+    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    pair = PreparedPair(image, image, grid, grid)
+    few, many = (conclude(pair, Guided(own).match(None), ModelOptions(), 0).assessment for own in (40, 90))
+    assert many.verdict is Verdict.TRUSTED
+    assert few.verdict is Verdict.CARE
+    assert any("Only 40 of 400 places" in reason for reason in few.reasons)
+
+
 class OnALine:
     """Tie points that all lie on one line: enough for the choice of a model, but not for its fit."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from sarto.core.contract import RANGES, SILENT, MatchOptions
+from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask
 from sarto.core.matching.passes import pose as poses
 from sarto.core.matching.passes.pose import FIRST, Hypothesis, find_poses, turns_and_scales
@@ -52,22 +54,52 @@ def _tested(
     return [[h.source for h in one] for one in rounds]
 
 
-def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
+def _wide(task: MatchTask) -> MatchTask:
+    """A task whose grid is too large to come first."""
+    return replace(task, search=RANGES["wild"])
+
+
+def test_a_small_grid_may_save_the_structural_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
+    monkeypatch.setattr(poses, "search_pose", None)
     first, again = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
+    assert first == ["learned search"] * min(poses.AT_ONCE, len(turns_and_scales(task.search)))
+    assert len(again) == 1
+
+
+def test_after_a_small_grid_in_doubt_the_structural_search_follows(task, model, monkeypatch) -> None:
+    grid = len(turns_and_scales(task.search))
+    rounds = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
+    grids, again, rest = rounds[: -(-grid // poses.AT_ONCE)], rounds[-(-grid // poses.AT_ONCE)], rounds[-4:]
+    assert sum(map(len, grids)) == grid
+    assert again == ["learned search"]
+    assert rest[0] == rest[1] == ["structural search"] * FIRST
+    assert set(rest[2]) == {"structural search"}
+    assert 1 < len(rest[3]) <= poses.VERIFIED
+
+
+def test_what_changes_least_is_tested_first(task: MatchTask) -> None:
+    steps = [affine.angle_and_scale(h.pose) for h in poses._grid(replace(task, search=RANGES["tar"]))]
+    sizes = [(round(abs(math.log(scale)), 9), round(abs(angle), 9)) for angle, scale in steps]
+    assert sizes == sorted(sizes)
+    assert 1 < len(sizes) <= poses.SMALL_GRID
+
+
+def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
+    first, again = _tested(_wide(task), model, monkeypatch, 0.02, beyond_doubt=0.01)
     assert first == ["structural search"] * FIRST
     assert len(again) == 1
 
 
 def test_one_beyond_doubt_among_the_next_few_ends_it_too(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, second, again = _tested(task, model, monkeypatch, (0.005, 0.02, 0.02), beyond_doubt=0.01)
+    first, second, again = _tested(_wide(task), model, monkeypatch, (0.005, 0.02, 0.02), beyond_doubt=0.01)
     assert first == second == ["structural search"] * FIRST
     assert len(again) == 1
 
 
 def test_without_one_every_pose_is_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, second, rest, again = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
+    first, second, rest, again = _tested(_wide(task), model, monkeypatch, 0.005, beyond_doubt=0.01)
     assert first == second == ["structural search"] * FIRST
-    assert rest.count("learned search") == len(turns_and_scales(task.search))
+    assert rest.count("learned search") == len(turns_and_scales(_wide(task).search))
     assert rest.count("structural search") > FIRST
     assert 1 < len(again) <= poses.VERIFIED
 
