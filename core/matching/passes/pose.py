@@ -34,6 +34,9 @@ SMALL_GRID = 8
 """A grid with no more points is tested before the structural search, which it often saves."""
 AT_ONCE = 3
 """Of a small grid, those that are tested together, nearest to no rotation and scale first."""
+PLAIN = 8.0
+"""How many times beyond doubt a pose of the small grid must be for the structural search to be saved: that one's
+poses are nearer to the truth, from which the second pass then starts."""
 FIRST = 3
 """Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
 
@@ -58,27 +61,30 @@ def find_poses(
     Raises NoMatchError where the images never overlap.
     """
     grid, candidates = _grid(task), list[Hypothesis]()
-    tested: list[Hypothesis] = []
+    early: list[Hypothesis] = []
     if len(grid) <= SMALL_GRID:
         for start in range(0, len(grid), AT_ONCE):
-            tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
-            if any(h.score >= beyond_doubt for h in tested):
+            early += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
+            if any(h.score >= PLAIN * beyond_doubt for h in early):
                 break
-        tested += score_hypotheses(task, model, distinct(tested, task)[:1], reporter)
-        if any(h.score >= beyond_doubt for h in tested):
-            return distinct(tested, task)
+        early += score_hypotheses(task, model, distinct(early, task)[:1], reporter)
+        if any(h.score >= PLAIN * beyond_doubt for h in early):
+            return distinct(early, task)
         grid = []
     if rescue:
         found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
         poses = [*found.poses, *found.candidates[:SCREENED]]
         candidates = [Hypothesis(p.transform, "structural search") for p in poses]
     reporter.progress("Searching the position", 0.3)
+    tested: list[Hypothesis] = []
     sure = False
     for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], [*grid, *candidates[2 * FIRST :]]):
         tested += score_hypotheses(task, model, some, reporter)
         sure = any(h.score >= beyond_doubt for h in tested)
         if sure:
             break
+    if not sure:
+        tested += early
     if not tested:
         return candidates[:1] or _grid(task)[:1]
     reporter.progress("Searching the position", 0.7)

@@ -61,7 +61,7 @@ def _wide(task: MatchTask) -> MatchTask:
 
 def test_a_small_grid_may_save_the_structural_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
     monkeypatch.setattr(poses, "search_pose", None)
-    first, again = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
+    first, again = _tested(task, model, monkeypatch, 0.01 * poses.PLAIN, beyond_doubt=0.01)
     assert first == ["learned search"] * min(poses.AT_ONCE, len(turns_and_scales(task.search)))
     assert len(again) == 1
 
@@ -75,6 +75,14 @@ def test_after_a_small_grid_in_doubt_the_structural_search_follows(task, model, 
     assert rest[0] == rest[1] == ["structural search"] * FIRST
     assert set(rest[2]) == {"structural search"}
     assert 1 < len(rest[3]) <= poses.VERIFIED
+
+
+def test_where_a_small_grid_is_sure_but_not_plainly_so_the_structural_search_decides(
+    task, model, monkeypatch
+) -> None:
+    rounds = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
+    assert rounds[-2] == ["structural search"] * FIRST
+    assert rounds[-1] == ["structural search"]
 
 
 def test_what_changes_least_is_tested_first(task: MatchTask) -> None:
