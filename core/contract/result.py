@@ -26,7 +26,7 @@ class Figures:
     rmse_fit: root mean square residual of the GCPs that were fitted.
     rmse_check, ce90: root mean square and 90th percentile of the residuals of the held-out check points.
     loo_rmse: leave-one-out error over the GCPs.
-    coverage: share of the overlap that lies near a GCP, 0…1.
+    coverage: share of the overlap that lies near a GCP or check point that the pose did not help to find, 0…1.
     inlier_share: GCPs and check points over places tried, without those that the pose helped to find.
     round_trip: median distance after matching forward and backward.
     similarity_before, similarity_after: structural similarity of the two images, -1…1.

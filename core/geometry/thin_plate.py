@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -80,7 +82,7 @@ class ThinPlateModel(Model):
         residual = np.full_like(reference, np.nan)
         for members in _members(groups):
             rest = np.setdiff1d(np.arange(len(reference)), members)
-            if self._spread(reference[rest] / max(float(np.ptp(reference)), 1e-9)):
+            with contextlib.suppress(InputError):
                 fitted = self.fit(reference[rest], moving[rest], weights[rest])
                 residual[members] = fitted.residuals(reference[members], moving[members])
         return residual

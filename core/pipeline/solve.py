@@ -157,7 +157,7 @@ def measure(
 ) -> Figures:
     """The figures of a fitted table."""
     fit, check = summary(table.residual_px, table.used(GCP)), summary(table.residual_px, table.used(CHECK))
-    back = table.round_trip[np.isfinite(table.round_trip)]
+    back, own = table.round_trip[np.isfinite(table.round_trip)], table.enabled & unaided(table.round_trip)
     # Two images that share no world have no 'before'.
     before = structural_similarity(pair.reference, pair.moving, _identity) if pair.is_georeferenced else np.nan
     return Figures(
@@ -169,7 +169,7 @@ def measure(
         rmse_check=check.rmse,
         ce90=check.ce90,
         loo_rmse=leave_one_out,
-        coverage=coverage(pair.reference, pair.moving, transform.apply, table.reference_px[table.enabled]),
+        coverage=coverage(pair.reference, pair.moving, transform.apply, table.reference_px[own]),
         inlier_share=float(found.agreeing / max(found.tried, 1)),
         round_trip=float(np.median(back)) if len(back) else float("nan"),
         similarity_before=float(before),

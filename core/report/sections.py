@@ -98,7 +98,7 @@ def all_figures(figures: Figures, ruler: Ruler) -> str:
             percent(figures.inlier_share),
             "tie points found without the help of the others, of the places tried",
         ),
-        ("Coverage", percent(figures.coverage), "share of the overlap that lies near a GCP"),
+        ("Coverage", percent(figures.coverage), "share of the overlap that lies near such a tie point"),
         ("Structural similarity", change, "of the two images before and after, −1 to 1"),
         ("Evidence", percent(figures.evidence), "the method's probability that the pose is not chance"),
     ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ...contract import Flags, Floats
 from ...geometry import affine
@@ -30,17 +29,15 @@ def guided(found: Ties, base: Floats, pose: Floats, unit: float) -> tuple[Ties, 
 
     base: (2, 3) pose under which they were matched; unit: full pixels per fine cell. Their round trip is NaN.
     """
-    probability = (found.logs.double().exp() - FLOOR).clamp_min(0)
-    side = probability.shape[-1]
-    axis = torch.arange(side, device=probability.device, dtype=torch.float64) - side // 2
+    probability = np.clip(np.exp(found.logs.double().cpu().numpy()) - FLOOR, 0, None)
+    y, x = np.indices(probability.shape[1:]) - probability.shape[-1] // 2
     back = affine.apply(affine.invert(base), affine.apply(pose, found.reference))
-    expected = torch.from_numpy((back - found.reference) / unit).to(probability)
-    away = (axis[None, :, None] - expected[:, 1, None, None]) ** 2
-    away = away + (axis[None, None, :] - expected[:, 0, None, None]) ** 2
-    near = probability * (away <= REACH**2)
-    mass = near.sum((1, 2))
-    shift = torch.stack([(near * axis).sum((1, 2)), (near * axis[:, None]).sum((1, 2))], dim=1)
-    shift = shift / mass.clamp_min(1e-12)[:, None]
-    moving = affine.apply(base, found.reference + shift.cpu().numpy() * unit)
-    seen = np.asarray((mass >= LEAST_MASS).cpu().numpy()) & found.valid
-    return replace(found, moving=moving, margin=np.zeros(len(found)), round_trip=np.full(len(found), np.nan)), seen
+    expected = (back - found.reference)[:, :, None, None] / unit
+    near = probability * ((x - expected[:, 0]) ** 2 + (y - expected[:, 1]) ** 2 <= REACH**2)
+    mass = near.sum(axis=(1, 2))
+    moment = np.stack([(near * x).sum(axis=(1, 2)), (near * y).sum(axis=(1, 2))], axis=1)
+    shift = moment / np.maximum(mass, 1e-12)[:, None]
+    moving = affine.apply(base, found.reference + shift * unit)
+    unknown = np.full(len(found), np.nan)
+    read = replace(found, moving=moving, margin=np.zeros(len(found)), round_trip=unknown)
+    return read, (mass >= LEAST_MASS) & found.valid

@@ -60,17 +60,12 @@ def find_poses(
 
     Raises NoMatchError where the images never overlap.
     """
-    grid, candidates = _grid(task), list[Hypothesis]()
-    early: list[Hypothesis] = []
-    if len(grid) <= SMALL_GRID:
-        for start in range(0, len(grid), AT_ONCE):
-            early += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
-            if any(h.score >= PLAIN * beyond_doubt for h in early):
-                break
-        early += score_hypotheses(task, model, distinct(early, task)[:1], reporter)
-        if any(h.score >= PLAIN * beyond_doubt for h in early):
-            return distinct(early, task)
-        grid = []
+    grid = _grid(task)
+    small = len(grid) <= SMALL_GRID
+    early = _on_small_grid(task, model, grid, reporter, PLAIN * beyond_doubt) if small else []
+    if any(h.score >= PLAIN * beyond_doubt for h in early):
+        return distinct(early, task)
+    candidates: list[Hypothesis] = []
     if rescue:
         found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
         poses = [*found.poses, *found.candidates[:SCREENED]]
@@ -78,7 +73,8 @@ def find_poses(
     reporter.progress("Searching the position", 0.3)
     tested: list[Hypothesis] = []
     sure = False
-    for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], [*grid, *candidates[2 * FIRST :]]):
+    rest = [*([] if small else grid), *candidates[2 * FIRST :]]
+    for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], rest):
         tested += score_hypotheses(task, model, some, reporter)
         sure = any(h.score >= beyond_doubt for h in tested)
         if sure:
@@ -86,10 +82,22 @@ def find_poses(
     if not sure:
         tested += early
     if not tested:
-        return candidates[:1] or _grid(task)[:1]
+        return candidates[:1] or grid[:1]
     reporter.progress("Searching the position", 0.7)
     again = score_hypotheses(task, model, distinct(tested, task)[: 1 if sure else VERIFIED], reporter)
     return distinct([*again, *tested, *candidates[:1]], task)
+
+
+def _on_small_grid(
+    task: MatchTask, model: Model, grid: list[Hypothesis], reporter: Reporter, plain: float
+) -> list[Hypothesis]:
+    """Poses of the grid, until one has the score `plain`, and the best of them once more from where it led."""
+    tested: list[Hypothesis] = []
+    for start in range(0, len(grid), AT_ONCE):
+        tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
+        if any(h.score >= plain for h in tested):
+            break
+    return tested + score_hypotheses(task, model, distinct(tested, task)[:1], reporter)
 
 
 def _grid(task: MatchTask) -> list[Hypothesis]:

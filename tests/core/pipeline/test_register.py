@@ -251,6 +251,22 @@ def test_points_that_the_pose_helped_to_find_do_not_earn_trust() -> None:
     assert any("Only 40 of 400 places" in reason for reason in few.reasons)
 
 
+def test_points_that_the_pose_helped_to_find_cover_nothing() -> None:
+    image, grid = np.ones((500, 500), np.uint8), Grid(500, 500, (0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    found = Guided(90).match(None)
+    corner = np.where(np.isfinite(found.ties.round_trip)[:, None], 0.2, 1.0) * found.ties.reference
+    ties = dataclasses.replace(
+        found.ties, reference=corner, moving=corner + found.ties.moving - found.ties.reference
+    )
+    pair = PreparedPair(image, image, grid, grid)
+    assessment = conclude(pair, dataclasses.replace(found, ties=ties), ModelOptions(), 0).assessment
+    assert assessment.figures.coverage < 0.2
+    assert assessment.verdict is not Verdict.TRUSTED
+    everywhere = conclude(pair, found, ModelOptions(), 0).assessment
+    assert everywhere.figures.coverage > 0.9
+    assert everywhere.verdict is Verdict.TRUSTED
+
+
 class OnALine:
     """Tie points that all lie on one line: enough for the choice of a model, but not for its fit."""
 
