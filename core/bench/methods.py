@@ -132,10 +132,12 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "tar:shuffled-text": {"text": "shuffled"},
     "tar:one-pass": {"second": False},
     "tar:no-rescue": {"rescue": False},
+    "tar:unguided": {"guided": False},
     "promptmid:general-prompt": {"prompt": ()},
     "promptmid:all-classes": {"prompt": CLASSES},
     "promptmid:wrong-prompt": {"wrong": True},
     "promptmid:no-rescue": {"rescue": False},
+    "promptmid:unguided": {"guided": False},
 }
 """What the bench measures beside the methods themselves: a method with a part left out or spoiled."""
 KEYPOINTS: dict[str, str] = {

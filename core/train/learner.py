@@ -14,6 +14,7 @@ from ..contract import EngineError
 from .batches import Batch, Pairs
 from .checkpoint import State, Tensors
 from .device import arithmetic
+from .optimiser import optimiser_for
 
 MOST_LOST = 50
 """Steps in a row whose gradient is no number, after which the run has failed."""
@@ -38,6 +39,9 @@ class Schedule(Protocol):
 
     @property
     def precision(self) -> str: ...
+
+    @property
+    def optimiser(self) -> str: ...
 
     def rate_at(self, step: int) -> float: ...
 
@@ -71,7 +75,8 @@ class Learner(ABC, Generic[Network]):
         self.precision = arithmetic(device, settings.precision)
         self.layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
         self.network: Network = network.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.state = State(self.network, _copy(self.network.state_dict()), self._optimiser(), 0)
+        optimiser = optimiser_for(network.parameters(), settings.optimiser, settings.rate, settings.decay)
+        self.state = State(self.network, _copy(self.network.state_dict()), optimiser, 0)
         scaled = self.precision is torch.float16
         self._scaler: Any = torch.amp.GradScaler("cuda", enabled=scaled)  # only there is float16 used
         self._lost = 0
@@ -83,14 +88,6 @@ class Learner(ABC, Generic[Network]):
     def takes_part(self, name: str) -> bool:
         """Whether a tensor of the network is trained: what is left out keeps its averages."""
         return True
-
-    def _optimiser(self) -> torch.optim.Optimizer:
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self._schedule.decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self._schedule.rate, betas=(0.9, 0.98))
 
     def step(self, batch: Batch) -> Tensor | None:
         """Learn from the batch of the present step. Returns the figures on the device; None if it was left out.

@@ -17,6 +17,7 @@ from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.promptmid.config import PARTS, CompactConfig
 from ..matching.promptmid.full import SIZE, FullConfig
 from ..matching.promptmid.sizes import NetworkConfig
+from .optimiser import ADAMW, OPTIMISERS
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 from .windows import POSE
 
@@ -64,7 +65,7 @@ class PromptMidTraining(Course):
     """Settings of `sarto train promptmid`.
 
     stage: 1 trains the diffusion branch to paint the optical image; 2 trains all else.
-    steps, warmup, cooldown, rate, decay, average, seed, sets, precision: as for TAR (`TarTraining`).
+    steps, warmup, cooldown, rate, decay, average, seed, sets, precision, optimiser: as for TAR (`TarTraining`).
     epochs: times through all pairs, from which steps are counted (`lasting`); 0 = steps are given.
     pairs, side: pairs per step and side of their windows in pixels; rotation, scale: most degrees and factor,
     either way, between the images of half of them (the others lie almost in place but for a shift); local_pairs,
@@ -99,6 +100,7 @@ class PromptMidTraining(Course):
     seed: int = 1
     sets: tuple[str, ...] = ()
     precision: str = "auto"
+    optimiser: str = ADAMW
 
     @staticmethod
     def read(path: Path) -> PromptMidTraining:
@@ -161,6 +163,7 @@ def _check(settings: PromptMidTraining, what: str) -> None:
         ("side", settings.side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
         ("local_side", settings.local_side % STRIDE == 0, f"Use a multiple of {STRIDE}."),
         ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
+        ("optimiser", settings.optimiser in OPTIMISERS, f"Use one of {', '.join(OPTIMISERS)}."),
     ]
     assert STRIDE % (FINE_CELL * LOCAL_STRIDE) == 0
     rules += _compact_rules(settings, network) if isinstance(network, CompactConfig) else _full_rules(network)

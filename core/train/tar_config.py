@@ -12,6 +12,7 @@ from typing import Any, Union
 from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.tar.config import TarConfig
+from .optimiser import ADAMW, OPTIMISERS
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 
 LOCAL_CELL = FINE_CELL * LOCAL_STRIDE
@@ -55,7 +56,7 @@ class TarTraining(Course):
 
     network: its size. steps: length of the run.
     warmup: steps over which the learning rate rises to `rate`; it falls to zero over the last `cooldown` share.
-    decay: weight decay of AdamW.
+    decay: weight decay.
     pairs, side: pairs per step for the coarse matching, and side of their windows in pixels; local_pairs,
     local_side: of those for the local features, which share nothing with it.
     coarse_weight, window_weight, text_weight, local_weight: of the losses; see `coarse_losses` and `local_loss`.
@@ -64,6 +65,7 @@ class TarTraining(Course):
     that the network can do without. average: decay of the averaged weights, which are shipped.
     seed: of the network and of every batch. sets: only pairs of these sets of the manifest, () = all.
     precision: of the network's arithmetic; "auto" is bfloat16 where the device has it, else float16 on CUDA.
+    optimiser: "adamw" or "muon", see `optimiser`.
     """
 
     network: TarConfig = field(default_factory=TarConfig)
@@ -86,6 +88,7 @@ class TarTraining(Course):
     seed: int = 1
     sets: tuple[str, ...] = ()
     precision: str = "auto"
+    optimiser: str = ADAMW
 
     @staticmethod
     def read(path: Path) -> TarTraining:
@@ -139,6 +142,7 @@ def check(settings: TarTraining, what: str = "The settings") -> None:
         ("local_side", settings.local_side % LOCAL_CELL == 0, f"Use a multiple of {LOCAL_CELL}."),
         ("local_weight", settings.has_coarse or settings.has_local, "Give one of the losses a weight."),
         ("precision", settings.precision in PRECISIONS, f"Use one of {', '.join(PRECISIONS)}."),
+        ("optimiser", settings.optimiser in OPTIMISERS, f"Use one of {', '.join(OPTIMISERS)}."),
     )
     for name, fits, way_out in rules:
         if not fits:

@@ -18,7 +18,7 @@ from ..robust import MIN_POINTS, fit_pose
 from .calibration import Limits
 from .network import FINE_CELL
 from .pose import Hypothesis, find_poses
-from .second_pass import Glance, Outcome, finish, glance, second_pass, single_pass
+from .second_pass import Glance, Outcome, finish, glance, second_pass, single_pass, without_help
 from .tiles import TILE, Ties
 from .views import Model
 from .weight_files import signature
@@ -55,12 +55,14 @@ class Parts:
     """What takes part; anything but the defaults is for ablations.
 
     second: tiles are matched more than once.
-    rescue: candidates of the structural pose search are tested as well. limits: from which the search for a pose
-    ends early, None = those of the weights' calibration.
+    rescue: candidates of the structural pose search are tested as well. guided: on small images, tie points that
+    the pose helps to find take part. limits: from which the search for a pose ends early, None = those of the
+    weights' calibration.
     """
 
     second: bool = True
     rescue: bool = True
+    guided: bool = True
     limits: Limits | None = None
 
 
@@ -100,7 +102,9 @@ def examine(
     outcomes = sorted(second_pass(task, model, seen[:CLOSER], reporter), key=_rank)
     compared: list[Seen] = [*outcomes, *seen[CLOSER:]]
     outcome = finish(task, model, outcomes[0], reporter)
-    return _conclude(task, model, outcome if last is None else last(outcome, reporter), compared)
+    if last is not None:
+        outcome = last(outcome, reporter)
+    return _conclude(task, model, outcome if parts.guided else without_help(outcome), compared)
 
 
 def with_weights(examined: Examined, weights: Path | None) -> Examined:

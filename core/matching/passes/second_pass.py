@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...contract import Flags, Floats, Points, Reporter
+from ...contract import Flags, Floats, Points, Reporter, unaided
 from ...geometry import affine
 from ..placing import Placing
 from ..protocol import MatchTask
@@ -203,6 +203,12 @@ def _guided(task: MatchTask, outcome: Outcome, found: Ties, base: Floats) -> Out
     more = beside(more, outcome.ties.select(outcome.agreed), spacing(task))
     agreed = np.concatenate([outcome.agreed, np.ones(len(more), dtype=np.bool_)])
     return replace(outcome, ties=Ties.join([outcome.ties, more]), agreed=agreed)
+
+
+def without_help(outcome: Outcome) -> Outcome:
+    """The same with only the tie points that the pose did not help to find."""
+    alone = unaided(outcome.ties.round_trip)
+    return replace(outcome, ties=outcome.ties.select(alone), agreed=outcome.agreed[alone])
 
 
 def _agreed(task: MatchTask, ties: Ties, pose: Floats) -> Flags:

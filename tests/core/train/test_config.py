@@ -77,6 +77,7 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"sets": "ombria"}, "sets"),
         ({"sets": [1]}, "sets"),
         ({"precision": "half"}, "precision"),
+        ({"optimiser": "sgd"}, "optimiser"),
         ({"cooldown": 2}, "cooldown"),
         ({"network": {"width": 3}}, "width"),
         ({"network": 3}, "network"),

@@ -80,6 +80,7 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"average": 1.0}, "average"),
         ({"sets": "ombria"}, "sets"),
         ({"precision": "half"}, "precision"),
+        ({"optimiser": "sgd"}, "optimiser"),
         ({"coarse_weight": 1.0}, "coarse_weight"),
         ({"network": 3}, "network"),
         ({"network": {"width": 3}}, "width"),

@@ -16,6 +16,7 @@ from sarto.core.train.batches import Pairs
 from sarto.core.train.checkpoint import read
 from sarto.core.train.device import arithmetic, pick
 from sarto.core.train.log import HELD_OUT, TRAINED, read_log
+from sarto.core.train.optimiser import OPTIMISERS
 from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import check
 
@@ -82,14 +83,15 @@ def test_nothing_to_learn_is_an_error() -> None:
         check(replace(TINY, **ONLY_LOCAL, **ONLY_COARSE))
 
 
-def test_going_on_is_as_not_stopping(make_run, chips) -> None:
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_going_on_is_as_not_stopping(make_run, chips, optimiser: str) -> None:
     """Nearly: moments are kept in 8 bits of precision."""
-    whole = make_run("whole", steps=16)
+    whole = make_run("whole", steps=16, optimiser=optimiser)
     whole.train(chips, [], 600, _quiet)
-    first = make_run("parts", steps=16)
+    first = make_run("parts", steps=16, optimiser=optimiser)
     with pytest.raises(Cancelled, match=r"step 7; --resume"):
         first.train(chips, [], 600, _quiet, reporter=_stop_at(7, first))
-    second = make_run("parts", steps=16)
+    second = make_run("parts", steps=16, optimiser=optimiser)
     second.resume()
     assert second.state.step == 7
     second.train(chips, [], 600, _quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from sarto.core.contract import (
     OptionError,
     Reporter,
     SearchRange,
+    unaided,
 )
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
@@ -215,6 +217,18 @@ def test_parts_can_be_left_out(georeferenced_pair: Pair) -> None:
     assert plain.steps["text"] == "not used"
     assert plain.cover is None
     assert learned.steps["pose from"] == "learned search"
+
+
+def test_without_guidance_the_other_tie_points_stay(georeferenced_pair: Pair) -> None:
+    noise = np.random.default_rng(0).normal(0, 90, georeferenced_pair.sar.shape)
+    hard = replace(georeferenced_pair, sar=np.clip(georeferenced_pair.sar + noise, 1, 255).astype(np.uint8))
+    _, whole = match(TarMatcher(), hard)
+    _, alone = match(TarMatcher(parts=Parts(guided=False)), hard)
+    found = unaided(whole.ties.round_trip)
+    assert 0 < found.sum() < len(found)
+    assert np.array_equal(alone.ties.moving, whole.ties.moving[found])
+    assert np.array_equal(alone.inliers, whole.inliers[found])
+    assert alone.evidence == whole.evidence
 
 
 def test_missing_weights_are_named(tmp_path: Path, georeferenced_pair: Pair) -> None:
