@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
@@ -19,6 +21,22 @@ def pick(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise EngineError("No CUDA device is available.", "Choose device 'auto' or 'cpu'.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def half_precision(device: torch.device) -> Iterator[None]:
+    """Networks compute in half precision where that is fast: on CUDA, and on CPUs with units for bfloat16."""
+    kind = torch.float16 if device.type == "cuda" else torch.bfloat16
+    is_fast = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bfloat16())
+    with torch.autocast(device.type, dtype=kind, enabled=is_fast):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _cpu_has_bfloat16() -> bool:
+    """As far as torch tells: older versions do not, nor does it of Arm."""
+    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def with_fallback(

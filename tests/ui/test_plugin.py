@@ -241,7 +241,9 @@ def test_a_waiting_run_is_taken_back(ready, qtbot) -> None:
     assert control.queue.running is first
     with qtbot.waitSignal(first.done, timeout=LIMIT):
         pass
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: len(groups()) == 1, timeout=10_000)
+    assert control.queue.running is None
+    qtbot.wait(300)  # nothing follows
     assert len(groups()) == 1
 
 

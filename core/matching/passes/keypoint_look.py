@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ...contract import Points, Reporter
 from ...geometry import affine
+from ..device import half_precision
 from ..keypoints import DENSITY, Keypoints, detect
 from ..protocol import MatchTask
 from .second_pass import FINAL, Outcome, conclude, last_stride
 from .tiles import Plan, Ties, match_maps
 from .tiling import tiling
-from .views import Model, TileView, arithmetic, cut_views, padded
+from .views import Model, TileView, cut_views, padded
 
 AT_ONCE = 2
 """Tiles matched at once: a cancel is answered after them at the latest."""
@@ -59,7 +60,7 @@ def _match_tiles(
     """pair: values and validity of the optical tiles, and of the SAR tiles."""
     (values, valid), (sar, sar_valid) = pair
     rows, columns = sar.shape[-2:]
-    with arithmetic(model):
+    with half_precision(model.device):
         words = model.words_for(views, (rows, columns))
         maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words)
     reporter.check()

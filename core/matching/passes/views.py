@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from ...contract import Floats, Pixels, Reporter
 from ...geometry import affine
 from .. import imaging
+from ..device import half_precision
 from .calibration import Calibration
 from .network import STRIDE, Encoded, PairNetwork
 
@@ -73,7 +73,7 @@ def encode_views(
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with arithmetic(model):
+        with half_precision(model.device):
             encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
         yield chosen, encoded
 
@@ -89,7 +89,7 @@ def fine_views(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
     for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
-        with arithmetic(model):
+        with half_precision(model.device):
             maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
@@ -113,13 +113,6 @@ def cut_views(
         optical = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
         sar = _tensors([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
         yield chosen, optical, sar
-
-
-def arithmetic(model: Model) -> AbstractContextManager[object]:
-    """Half precision on CUDA, where it is fast."""
-    if model.device.type != "cuda":
-        return nullcontext()
-    return torch.autocast("cuda", dtype=torch.float16)
 
 
 def _tensors(layers: list[imaging.Layer], device: torch.device) -> tuple[Tensor, Tensor]:
