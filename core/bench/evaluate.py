@@ -84,6 +84,7 @@ class Evaluator:
             pair.tight,
             self._consistency(pair, sample, answer.affine),
             correct.rmse,
+            answer.check_rmse,
             message,
         )
         if not self._task.ties:

@@ -40,6 +40,7 @@ class Answer:
     candidates, inliers, features: every tie point before rejection, which of them were kept, and what the
         method knew of each, one array (N,) per feature; for the reliability of the confidence.
     message: why there is no transform.
+    check_rmse: pixels, root mean square residual of its check points; NaN where it has none.
     """
 
     affine: Floats | None
@@ -50,6 +51,7 @@ class Answer:
     inliers: Flags = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     features: dict[str, Floats] = field(default_factory=dict)
     message: str = ""
+    check_rmse: float = float("nan")
 
 
 class Method(Protocol):
@@ -119,6 +121,7 @@ class SartoMethod:
             ties=kept,
             verdict=solution.assessment.verdict.value,
             evidence=float(match.evidence),
+            check_rmse=solution.assessment.figures.rmse_check,
             candidates=match.ties,
             inliers=match.inliers,
             features=_features(match.steps.get("tie_features"), len(match.ties)),

@@ -18,9 +18,10 @@ from .methods import Answer
 
 COLUMNS = (
     "pair_id", "a11", "a12", "a13", "a21", "a22", "a23", "rmse", "tie_points", "ncm", "verdict", "seconds",
-    "peak_mb", "evidence", "set", "tight", "consistency_rmse", "match_rmse", "message",
+    "peak_mb", "evidence", "set", "tight", "consistency_rmse", "match_rmse", "check_rmse",
+    "message",
 )  # fmt: skip
-_ADDED = ("match_rmse",)  # files written before they were measured lack them
+_ADDED = ("match_rmse", "check_rmse")  # in this order; files written before they were measured lack them
 _TIE_COLUMNS = ("pair_id", "x", "y", "sar_x", "sar_y", "confidence", "round_trip", "inlier", "error")
 
 FAILED = "failed"  # verdict of a pair on which the method broke down, as opposed to refusing it
@@ -38,6 +39,7 @@ class Row:
     consistency_rmse: pixels between the results under two warps; NaN where not measured or one is missing.
     match_rmse: pixels, root mean square error of the `ncm` correct matches; NaN where there are none, without
         truth, and in rows of files that were written before it was measured.
+    check_rmse: pixels, residual of the check points, as the method states it; NaN as above.
     """
 
     pair_id: str
@@ -53,6 +55,7 @@ class Row:
     tight: bool | None = None
     consistency_rmse: float = math.nan
     match_rmse: float = math.nan
+    check_rmse: float = math.nan
     message: str = ""
 
     def cells(self) -> list[str]:
@@ -72,6 +75,7 @@ class Row:
             "" if self.tight is None else str(int(self.tight)),
             _text(self.consistency_rmse, 4),
             _text(self.match_rmse, 4),
+            _text(self.check_rmse, 4),
             " ".join(self.message.split()),
         ]
 
@@ -96,6 +100,7 @@ class Row:
             bool(int(cell["tight"])) if cell["tight"] else None,
             _number(cell["consistency_rmse"]),
             _number(cell["match_rmse"]),
+            _number(cell["check_rmse"]),
             cell["message"],
         )
 
@@ -114,7 +119,7 @@ def _line(cells: Iterable[object]) -> str:
     return text.getvalue()
 
 
-_KNOWN_COLUMNS = (COLUMNS, tuple(name for name in COLUMNS if name not in _ADDED))
+_KNOWN_COLUMNS = tuple(tuple(n for n in COLUMNS if n not in _ADDED[k:]) for k in range(len(_ADDED) + 1))
 
 
 class PairLog:

@@ -44,6 +44,8 @@ class GroupSummary:
         pair is a success; match_rmse also where a success was recorded before it was measured.
     auc10: area under the cumulative error curve up to 10 px, 0…1.
     trusted, wrongly_trusted: of all pairs. trusted_of_good: of the pairs registered within 3 px.
+    error_over_stated: RMSE against truth over that of the check points, median over the trusted pairs; above 1,
+        what the method states of itself is too good. None where no trusted pair has check points.
     no_transform: share of pairs without a transform; failed: number of pairs on which the method broke down.
     consistency: by threshold, share of pairs whose results under two warps differ by less.
     """
@@ -60,6 +62,7 @@ class GroupSummary:
     trusted: Share | None
     wrongly_trusted: Share | None
     trusted_of_good: Share | None
+    error_over_stated: float | None
     no_transform: Share
     failed: int
     consistency: dict[str, Share] | None
@@ -120,6 +123,7 @@ def summarise(rows: Sequence[Row], has_truth: bool, has_consistency: bool) -> Gr
         trusted=share(int(trusted.sum()), n) if judged else None,
         wrongly_trusted=share(int(wrong.sum()), n) if judged else None,
         trusted_of_good=share(int((trusted & good).sum()), int(good.sum())) if judged and has_truth else None,
+        error_over_stated=_over_stated(rows) if has_truth else None,
         no_transform=share(sum(r.affine is None for r in rows), n) or Share(0, 0, 0, 0),
         failed=sum(r.verdict == FAILED for r in rows),
         consistency=_below(_consistency(rows), (1, 3)) if has_consistency else None,
@@ -137,6 +141,11 @@ def is_success(row: Row) -> bool:
 def _mean(values: Sequence[float]) -> float | None:
     """None where there is nothing, or something not measured (NaN), for then it would be the mean of others."""
     return float(np.mean(values)) if len(values) and np.isfinite(values).all() else None
+
+
+def _over_stated(rows: Sequence[Row]) -> float | None:
+    told = [r for r in rows if r.verdict == Verdict.TRUSTED.value and r.check_rmse > 0 and math.isfinite(r.rmse)]
+    return float(np.median([r.rmse / r.check_rmse for r in told])) if told else None
 
 
 def _consistency(rows: Sequence[Row]) -> Floats:

@@ -9,7 +9,8 @@ from .summary import GroupSummary, Share
 
 _HEADS = (
     "group", "pairs", "CMR@1", "CMR@3", "CMR@5", "RMSE med", "mean", "AUC@10", "SR", "NCM", "NCM SR",
-    "RMSE SR", "trusted", "wrongly", "good trusted", "cons<1", "cons<3", "failed", "s/pair", "p95", "MB",
+    "RMSE SR", "trusted", "wrongly", "good trusted", "err/stated", "cons<1", "cons<3", "failed", "s/pair", "p95",
+    "MB",
 )  # fmt: skip
 
 LEGEND = (
@@ -19,6 +20,7 @@ LEGEND = (
     "without the failures, as in PromptMID's paper; RMSE SR: root mean square error of a pair's correct "
     "matches, px, mean over the same pairs. trusted: % of all pairs; wrongly: % of all pairs trusted although "
     "more than 5 px off, or with nothing in common; good trusted: % of the pairs within 3 px that are trusted. "
+    "err/stated: RMSE over that of the method's own check points, median over trusted pairs. "
     "cons<τ: % of pairs whose results under two warps differ by less than τ px. failed: pairs on which the "
     "method broke down. s/pair: median seconds, p95 their 95th percentile. MB: peak memory."
 )
@@ -45,6 +47,7 @@ def _row(name: str, s: GroupSummary) -> list[str]:
         _percent(s.trusted),
         _percent(s.wrongly_trusted),
         _percent(s.trusted_of_good),
+        _number(s.error_over_stated, 2),
         _percent(consistency.get("1")),
         _percent(consistency.get("3")),
         str(s.failed),

@@ -25,7 +25,7 @@ def test_csv_has_exactly_these_columns_and_values(write_manifest: WriteManifest,
     lines = list(csv.reader((tmp_path / "o" / "pairs.csv").open()))
     assert ",".join(lines[0]) == (
         "pair_id,a11,a12,a13,a21,a22,a23,rmse,tie_points,ncm,verdict,seconds,peak_mb,evidence,"
-        "set,tight,consistency_rmse,match_rmse,message"
+        "set,tight,consistency_rmse,match_rmse,check_rmse,message"
     )
     cells = [dict(zip(COLUMNS, line, strict=True)) for line in lines[1:]]
     assert [c["pair_id"] for c in cells] == [f"place{i}/a" for i in range(4)]
@@ -59,27 +59,28 @@ def test_failures_are_recorded_and_the_run_goes_on(write_manifest: WriteManifest
     assert "broke down on 1 pair" in result.text()
 
 
-def without_last_measure(path: Path) -> None:
-    """Make a file as it was before RMSE of correct matches was measured."""
-    at = COLUMNS.index("match_rmse")
+def without(path: Path, measures: tuple[str, ...]) -> None:
+    """Make a file as it was before these were measured."""
+    kept = [k for k, name in enumerate(COLUMNS) if name not in measures]
     lines = list(csv.reader(path.open()))
     with path.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([line[:at] + line[at + 1 :] for line in lines])
+        csv.writer(file, lineterminator="\n").writerows([[line[k] for k in kept] for line in lines])
 
 
+@pytest.mark.parametrize("measures", [("check_rmse",), ("match_rmse", "check_rmse")])
 def test_files_of_before_a_measure_was_added_are_read_and_resumed(
-    write_manifest: WriteManifest, tmp_path: Path
+    write_manifest: WriteManifest, tmp_path: Path, measures: tuple[str, ...]
 ) -> None:
     manifest = read_manifest(write_manifest(tight=["1", "1", "0", "0"]))
     first = BenchOptions(protocol="none", out=tmp_path, limit=2, **QUICK)
     before = run_bench(manifest, first, make_method=making(Faulty())).rows
-    without_last_measure(tmp_path / "pairs.csv")
+    without(tmp_path / "pairs.csv", measures)
     after = read_rows(tmp_path / "pairs.csv")
     assert [(r.pair_id, r.ncm, r.verdict, r.tight) for r in after] == [
         (r.pair_id, r.ncm, r.verdict, r.tight) for r in before
     ]
     assert after[1].message == "ZeroDivisionError: no luck"
-    assert np.isnan([r.match_rmse for r in after]).all()
+    assert np.isnan([getattr(r, name) for r in after for name in measures]).all()
     whole = BenchOptions(protocol="none", out=tmp_path, resume=True, **QUICK)
     run_bench(manifest, whole, make_method=making(Fixed()))
     assert len(read_rows(tmp_path / "pairs.csv")) == 4

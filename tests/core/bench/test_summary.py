@@ -110,6 +110,16 @@ def test_wilson_interval_against_published_values(hits: int, of: int, low: float
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
+def test_error_over_what_is_stated_looks_at_trusted_pairs_with_check_points() -> None:
+    rows = [row(r, check_rmse=0.5) for r in (0.5, 1.0, 4.0)]
+    rows += [row(9.0, "not trusted", check_rmse=0.1), row(2.0), row(3.0, check_rmse=math.nan)]
+    found = summarise(rows, has_truth=True, has_consistency=False)
+    assert found.error_over_stated == 2.0
+    assert dict(zip(*table_rows({"all": found}), strict=True))["err/stated"] == "2.00"
+    assert summarise(rows[3:], has_truth=True, has_consistency=False).error_over_stated is None
+    assert summarise(rows, has_truth=False, has_consistency=False).error_over_stated is None
+
+
 def test_share_of_nothing() -> None:
     assert share(0, 0) is None
     full = share(5, 5)
