@@ -45,6 +45,7 @@ def test_structural_at_keypoints_finds_tie_points_there() -> None:
     gaps = np.linalg.norm(answer.candidates.reference[:, None] - positions[None], axis=2)
     assert len(gaps) > 10
     assert gaps.min(axis=1).max() < 1e-9
+    assert 0 < answer.check_rmse < 1
 
 
 @pytest.mark.parametrize("name", ["structural:harris", "structural:grid", "tar:pc-fast:sift", "nothing"])
