@@ -83,6 +83,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="WEIGHTS", help="The weights to write (.safetensors).")
     add("--bank", metavar="BANK", help="Text bank, where the checkpoint does not hold it.")
     add("--models", metavar="FOLDER", help=_MODELS)
+    add("--local-from", metavar="CHECKPOINT", help="Take the local part of tar from here (trained side by side).")
     add("--card", metavar="JSON", help="Write the results card here, too.")
     add("--overwrite", action="store_true", help="Replace weights and card if they are there.")
 

@@ -270,7 +270,8 @@ def export(args: argparse.Namespace, console: Console) -> int:
         raise OptionError(f"'{target}' is no name for weights.", "Let it end in .safetensors.")
     _refuse_existing(target, args.overwrite)
     bank = load_bank(args.bank) if args.bank else None
-    card = write(Path(args.start), target, bank, _path(args.card), _path(args.models))
+    more = (_path(args.card), _path(args.models), _path(args.local_from))
+    card = write(Path(args.start), target, bank, *more)
     if args.json:
         print(json.dumps({"weights": str(target), **card}))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..matching.text.bank import TextBank
 from .checkpoint import Checkpoint, check_fits, read
 from .promptmid_config import PromptMidTraining
 from .tar_config import TarTraining
+from .tar_step import LOCAL_NAMES
 from .weights import Weights, read_weights, save_weights
 
 LARGEST = 65504.0
@@ -35,11 +37,13 @@ def export(
     bank: TextBank | None = None,
     card: Path | None = None,
     models: Path | None = None,
+    local: Path | None = None,
 ) -> dict[str, Any]:
     """Write the averaged weights of a checkpoint in half precision, and their results card. Returns the card.
 
     bank: the text bank it was trained with, needed where the checkpoint does not hold it (written before it did).
     models: folder of the foundation models, for PromptMID's full size.
+    local: another checkpoint of the same network of TAR, whose local part is taken in place of this one's.
     card: also written here; the one beside the weights holds the checksum that loading them insists on.
     A calibration is fitted afterwards, `calibrate_weights`: without one, the method trusts none of its results.
     Raises InputError for a checkpoint that cannot be used, OptionError for a bank that is missing or another one,
@@ -48,6 +52,11 @@ def export(
     found = read(checkpoint)
     settings, network = _trained(found, models)
     check_fits(network, found.average, checkpoint)
+    other = None
+    if local is not None:
+        other = read(local)
+        check_fits(network, other.average, local)
+        found = _with_local_part(found, other)
     largest = max(float(v.abs().max()) for v in found.average.values() if v.is_floating_point())
     if largest > LARGEST:
         raise InputError(f"{checkpoint} holds a weight of {largest:.3g}: too large for half precision.")
@@ -59,10 +68,24 @@ def export(
     _discard_card(target)
     digest = save_weights(target, weights)
     content: dict[str, Any] = to_dict(_card(found, settings, network, weights, digest))
+    if other is not None:
+        own = {k: v for k, v in other.settings.items() if k != "network"}
+        part = {"steps": other.step, "seconds": round(other.facts.seconds), "settings": own}
+        content["local part"] = to_dict(part)
     write_card(target.with_suffix(CARD_SUFFIX), content)
     if card is not None:
         write_card(card, content)
     return content
+
+
+def _with_local_part(found: Checkpoint, other: Checkpoint) -> Checkpoint:
+    """A checkpoint of TAR with the local part of another one, and the figures of both."""
+    if "stage" in found.settings or "stage" in other.settings:
+        raise OptionError("Only TAR's network has a local part of its own.", "Leave --local-from away.")
+    average = {k: other.average[k] if k.startswith(LOCAL_NAMES) else v for k, v in found.average.items()}
+    figures = {k: v for k, v in found.facts.figures.items() if not k.startswith("local")}
+    figures |= {k: v for k, v in other.facts.figures.items() if k.startswith("local")}
+    return replace(found, average=average, facts=replace(found.facts, figures=figures))
 
 
 def _trained(found: Checkpoint, models: Path | None) -> tuple[TarTraining | PromptMidTraining, nn.Module]:

@@ -53,6 +53,30 @@ def test_the_card_says_what_it_is_and_names_no_path(trained: Run, bank, tmp_path
     assert str(tmp_path) not in json.dumps(card)
 
 
+def test_the_local_part_of_another_run(make_run, chips, trained: Run, tmp_path: Path) -> None:
+    other = make_run("local", steps=5, seed=2, **ONLY_LOCAL)
+    other.train(chips, chips[:1], 600, lambda line: None)
+    path = tmp_path / "w.safetensors"
+    card = export(trained.checkpoint, path, local=other.checkpoint)
+    tensors = read_weights(path).tensors
+    for key, value in tensors.items():
+        of = other if key.startswith("local.") or key == "sharpness" else trained
+        assert torch.allclose(value.float(), of.state.average[key].float(), rtol=2e-3, atol=1e-6), key
+    assert card["local part"]["steps"] == 5
+    assert card["local part"]["settings"]["seed"] == 2
+    assert card["figures"]["local right"] == other.state.facts.figures["local right"]
+    assert card["figures"]["coarse right"] == trained.state.facts.figures["coarse right"]
+    assert read_card(path) == card
+
+
+def test_the_local_part_of_another_network(make_run, chips, trained: Run, tmp_path: Path) -> None:
+    other = make_run("wide", steps=1, network=replace(NETWORK, local=(8, 8, 4)))
+    other.train(chips, [], 600, lambda line: None)
+    with pytest.raises(InputError, match="another network"):
+        export(trained.checkpoint, tmp_path / "w.safetensors", local=other.checkpoint)
+    assert not (tmp_path / "w.safetensors").exists()
+
+
 def test_weights_that_change_are_noticed(trained: Run, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     export(trained.checkpoint, path)
