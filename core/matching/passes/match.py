@@ -79,6 +79,21 @@ class Examined:
     ties: dict[str, Floats]
 
 
+class _Looks:
+    """The second pass's glances at the hypotheses of a task: at each only once."""
+
+    def __init__(self, task: MatchTask, model: Model, reporter: Reporter) -> None:
+        self._task, self._model, self._reporter = task, model, reporter
+        self._seen: list[Glance] = []
+
+    def at(self, hypotheses: list[Hypothesis]) -> list[Glance]:
+        """What a glance at each of them shows; new ones are looked at together."""
+        new = [h for h in hypotheses if all(h is not s.hypothesis for s in self._seen)]
+        if new:
+            self._seen += glance(self._task, self._model, new, self._reporter)
+        return [next(s for s in self._seen if s.hypothesis is h) for h in hypotheses]
+
+
 def examine(
     task: MatchTask, model: Model, parts: Parts, reporter: Reporter, last: LastLook | None = None
 ) -> Examined:
@@ -87,18 +102,23 @@ def examine(
     last: the method's own way to tie points, once the pose is found. Raises NoMatchError, Cancelled.
     """
     limits = parts.limits or model.calibration.limits
-    hypotheses = find_poses(task, model, reporter, parts.rescue, limits.score)
+    looks = _Looks(task, model, reporter)
+
+    def convincing(pose: Hypothesis) -> bool:
+        return parts.second and looks.at([pose])[0].gain >= limits.gain
+
+    hypotheses = find_poses(task, model, reporter, parts.rescue, limits.score, convincing)
     if max(task.reference.shape) > TILE:
-        return _match_large(task, model, parts, hypotheses, reporter, last)
+        return _match_large(task, model, parts, hypotheses, looks, reporter, last)
     best = hypotheses[0].score
     tried = [h for h in hypotheses[:MOST_TRIED] if best < limits.score or h.score >= LIKELY * best]
     if not parts.second:
         outcomes = sorted((single_pass(task, model, h, reporter) for h in tried), key=_rank)
         return _conclude(task, model, outcomes[0], outcomes)
-    seen = glance(task, model, tried[:1], reporter)
+    seen = looks.at(tried[:1])
     rest = [h for h in tried[1:] if seen[0].gain < limits.gain or h.score >= RIVAL * best]
     if rest:
-        seen = sorted(seen + glance(task, model, rest, reporter), key=_rank)
+        seen = sorted(seen + looks.at(rest), key=_rank)
     outcomes = sorted(second_pass(task, model, seen[:CLOSER], reporter), key=_rank)
     compared: list[Seen] = [*outcomes, *seen[CLOSER:]]
     outcome = finish(task, model, outcomes[0], reporter)
@@ -130,6 +150,7 @@ def _match_large(
     model: Model,
     parts: Parts,
     hypotheses: list[Hypothesis],
+    looks: _Looks,
     reporter: Reporter,
     last: LastLook | None,
 ) -> Examined:
@@ -139,7 +160,7 @@ def _match_large(
     """
     tried = hypotheses[:TRIED]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
-    seen = sorted((one for h in tried for one in glance(task, model, [h], reporter)), key=_rank)
+    seen = sorted((looks.at([h])[0] for h in tried), key=_rank)
     if parts.second:
         (outcome,) = second_pass(task, model, seen[:1], reporter, guides=last is not None)
         outcome = outcome if last is None else last(outcome, reporter)

@@ -2,7 +2,8 @@
 
 Two sources of hypotheses, tested by the network until one is beyond doubt: a grid of rotations and scales about
 the middle (the coarse matching finds the shift by itself and tolerates what lies between grid points), and the
-best candidates of the structural pose search. A small grid comes first, a large one last. Each hypothesis lays
+best candidates of the structural pose search. A small grid comes first and saves the other where the second pass
+finds one of its poses convincing, a large one comes last. Each hypothesis lays
 the SAR image on the optical one; the coarse matches of the two are counted that agree on one transform. What
 most matches agree on wins; the record says which source it came from.
 """
@@ -10,6 +11,7 @@ most matches agree on wins; the record says which source it came from.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +33,9 @@ ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 SCREENED, VERIFIED = 16, 4
 """Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
 SMALL_GRID = 8
-"""A grid with no more points is tested before the structural search, which it often saves."""
+"""A grid with no more points is tested before the structural search, which it mostly saves."""
 AT_ONCE = 3
 """Of a small grid, those that are tested together, nearest to no rotation and scale first."""
-PLAIN = 8.0
-"""How many times beyond doubt a pose of the small grid must be for the structural search to be saved: that one's
-poses are nearer to the truth, from which the second pass then starts."""
 FIRST = 3
 """Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
 
@@ -54,17 +53,25 @@ class Hypothesis:
 
 
 def find_poses(
-    task: MatchTask, model: Model, reporter: Reporter, rescue: bool = True, beyond_doubt: float = NEVER
+    task: MatchTask,
+    model: Model,
+    reporter: Reporter,
+    rescue: bool = True,
+    beyond_doubt: float = NEVER,
+    convincing: Callable[[Hypothesis], bool] = lambda _: False,
 ) -> list[Hypothesis]:
     """Poses from the best down. rescue: False leaves the structural candidates out; beyond_doubt: score.
 
+    convincing: a closer look at a pose of the small grid with such a score; where it holds, the search ends.
     Raises NoMatchError where the images never overlap.
     """
     grid = _grid(task)
     small = len(grid) <= SMALL_GRID
-    early = _on_small_grid(task, model, grid, reporter, PLAIN * beyond_doubt) if small else []
-    if any(h.score >= PLAIN * beyond_doubt for h in early):
-        return distinct(early, task)
+    early: list[Hypothesis] = []
+    if small:
+        early, done = _on_small_grid(task, model, grid, reporter, beyond_doubt, convincing)
+        if done:
+            return distinct(early, task)
     candidates: list[Hypothesis] = []
     if rescue:
         found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
@@ -89,15 +96,25 @@ def find_poses(
 
 
 def _on_small_grid(
-    task: MatchTask, model: Model, grid: list[Hypothesis], reporter: Reporter, plain: float
-) -> list[Hypothesis]:
-    """Poses of the grid, until one has the score `plain`, and the best of them once more from where it led."""
+    task: MatchTask,
+    model: Model,
+    grid: list[Hypothesis],
+    reporter: Reporter,
+    beyond_doubt: float,
+    convincing: Callable[[Hypothesis], bool],
+) -> tuple[list[Hypothesis], bool]:
+    """Poses of the grid, until one convinces, and whether one did; if not, the best also from where it led."""
     tested: list[Hypothesis] = []
+    looked: Hypothesis | None = None
     for start in range(0, len(grid), AT_ONCE):
         tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
-        if any(h.score >= plain for h in tested):
-            break
-    return tested + score_hypotheses(task, model, distinct(tested, task)[:1], reporter)
+        best = max(tested, key=lambda h: h.score, default=None)
+        if best is None or best is looked or best.score < beyond_doubt:
+            continue
+        looked = best
+        if convincing(best):
+            return tested, True
+    return tested + score_hypotheses(task, model, distinct(tested, task)[:1], reporter), False
 
 
 def _grid(task: MatchTask) -> list[Hypothesis]:

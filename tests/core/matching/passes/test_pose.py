@@ -61,9 +61,8 @@ def _wide(task: MatchTask) -> MatchTask:
 
 def test_a_small_grid_may_save_the_structural_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
     monkeypatch.setattr(poses, "search_pose", None)
-    first, again = _tested(task, model, monkeypatch, 0.01 * poses.PLAIN, beyond_doubt=0.01)
+    (first,) = _tested(task, model, monkeypatch, 0.01, beyond_doubt=0.01, convincing=lambda _: True)
     assert first == ["learned search"] * min(poses.AT_ONCE, len(turns_and_scales(task.search)))
-    assert len(again) == 1
 
 
 def test_after_a_small_grid_in_doubt_the_structural_search_follows(task, model, monkeypatch) -> None:
@@ -77,12 +76,16 @@ def test_after_a_small_grid_in_doubt_the_structural_search_follows(task, model, 
     assert 1 < len(rest[3]) <= poses.VERIFIED
 
 
-def test_where_a_small_grid_is_sure_but_not_plainly_so_the_structural_search_decides(
-    task, model, monkeypatch
+def test_where_a_closer_look_does_not_convince_the_structural_search_decides(
+    task: MatchTask, model: TarModel, monkeypatch
 ) -> None:
-    rounds = _tested(task, model, monkeypatch, 0.02, beyond_doubt=0.01)
+    looked: list[Hypothesis] = []
+    rounds = _tested(
+        task, model, monkeypatch, 0.02, beyond_doubt=0.01, convincing=lambda h: bool(looked.append(h))
+    )
     assert rounds[-2] == ["structural search"] * FIRST
     assert rounds[-1] == ["structural search"]
+    assert len(looked) == 1  # the best of the first round, which no later one surpasses
 
 
 def test_what_changes_least_is_tested_first(task: MatchTask) -> None:

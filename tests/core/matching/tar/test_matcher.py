@@ -24,6 +24,8 @@ from sarto.core.contract import (
 from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
 from sarto.core.matching.keypoints import DENSITY, detect
+from sarto.core.matching.passes import match as match_module
+from sarto.core.matching.passes import pose as pose_module
 from sarto.core.matching.passes.match import CHANCE, support
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.weight_files import read_card
@@ -77,6 +79,24 @@ def test_finds_a_georeferencing_error(matcher: TarMatcher, georeferenced_pair: P
     assert result.inliers.sum() > 0.3 * len(result.ties)
     assert len(result.ties) <= 1.3 * MatchOptions().points
     assert np.all((result.ties.confidence >= 0) & (result.ties.confidence <= 1))
+
+
+def test_a_clear_pose_needs_no_structural_search_and_is_glanced_at_once(
+    matcher: TarMatcher, georeferenced_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glanced: list[Hypothesis] = []
+    glance = match_module.glance
+
+    def counted(task: MatchTask, model: object, hypotheses: list[Hypothesis], reporter: Reporter) -> object:
+        glanced.extend(hypotheses)
+        return glance(task, model, hypotheses, reporter)
+
+    monkeypatch.setattr(match_module, "glance", counted)
+    monkeypatch.setattr(pose_module, "search_pose", None)
+    error, result = match(matcher, georeferenced_pair)
+    assert error < 1.0
+    assert result.steps["pose from"] == "learned search"
+    assert len(glanced) == 1
 
 
 def test_tie_points_at_keypoints(matcher: TarMatcher) -> None:
