@@ -22,9 +22,12 @@ LEGEND = (
     "matches, and RMSE: root mean square of their errors, px, both means over the pairs of SR only: failures do "
     "not count. Trusted, under `shuffled`: pairs of different places, of which none should be. Bold: the best "
     "of the methods, where its lead over the second is beyond chance (paired bootstrap, 95 %); never where the "
-    "two saw other pairs, or fewer than 20. –: not measured."
+    "two saw other pairs, or fewer than 20. –: not measured. Any of them: pairs on which at least one of the "
+    "methods that saw them all succeeds; no method reaches it, and none that chooses among these could do better."
 )
 
+ANY_METHOD = "any of them"
+"""In place of a method's name: the best of all on each pair."""
 Adds = Callable[[Row], tuple[float, float]]
 """What a row adds above and below the line of a figure, see `PerPair`; NaN where it was not measured."""
 
@@ -34,6 +37,7 @@ class Measure:
     """A column. digits: None for a share with its interval. sign: -1 where less is better.
 
     needs_verdicts: a method that gives none has no figure. protocols: (), all but `shuffled`.
+    of_any: it counts pairs, so that it can be told on how many at least one method succeeds.
     """
 
     head: str
@@ -42,6 +46,7 @@ class Measure:
     sign: int = 1
     needs_verdicts: bool = False
     protocols: tuple[str, ...] = ()
+    of_any: bool = False
 
     def is_of(self, protocol: str) -> bool:
         return protocol in self.protocols if self.protocols else protocol != "shuffled"
@@ -74,9 +79,9 @@ def _ncm(row: Row) -> float:
 
 _MATCHES = ("promptmid",)
 MEASURES = (
-    Measure("CMR@3", _within(3)),
-    Measure("CMR@5", _within(5)),
-    Measure("SR", lambda row: (float(is_success(row)), 1.0), protocols=_MATCHES),
+    Measure("CMR@3", _within(3), of_any=True),
+    Measure("CMR@5", _within(5), of_any=True),
+    Measure("SR", lambda row: (float(is_success(row)), 1.0), protocols=_MATCHES, of_any=True),
     Measure("NCM", _mean_of_success(_ncm), 0, protocols=_MATCHES),
     Measure("RMSE, px", _mean_of_success(lambda row: row.match_rmse), 2, -1, protocols=_MATCHES),
     Measure("trusted of those within 3 px", _trusted_of_good, needs_verdicts=True),
@@ -140,7 +145,7 @@ class Line:
         """The row of the table."""
         return [
             f"{self.pairs}, {self.group}",
-            f"`{self.method}`",
+            self.method if self.method == ANY_METHOD else f"`{self.method}`",
             str(self.count),
             *(c.text() for c in self.cells),
         ]
@@ -171,10 +176,33 @@ def _lines(runs: Sequence[Finished], group: str) -> list[Line]:
     chosen = [(run, rows) for run in runs if (rows := _rows(run, group))]
     measures = [m for m in MEASURES if m.is_of(runs[0].protocol)]
     columns = [_best_marked([Cell(m, _figure(m, rows)) for _, rows in chosen]) for m in measures if chosen]
-    return [
+    lines = [
         Line(run.pairs, group, run.method, len(rows), tuple(column[i] for column in columns))
         for i, (run, rows) in enumerate(chosen)
     ]
+    return lines + _any_of(lines)
+
+
+def _any_of(lines: list[Line]) -> list[Line]:
+    """On how many pairs at least one of the methods succeeds that saw all of them; [] for a single method."""
+    most = max((line.count for line in lines), default=0)
+    whole = [line for line in lines if line.count == most and line.cells[0].figure is not None]
+    figures = [line.cells[0].figure for line in whole]
+    if len(whole) < 2 or len({frozenset(f.pairs) for f in figures if f is not None}) > 1:
+        return []
+    cells = tuple(_any_cell([line.cells[i] for line in whole]) for i in range(len(whole[0].cells)))
+    return [Line(whole[0].pairs, whole[0].group, ANY_METHOD, most, cells)] if any(c.figure for c in cells) else []
+
+
+def _any_cell(cells: list[Cell]) -> Cell:
+    """The figure of the best method of each pair, for measures that count pairs."""
+    measure, figures = cells[0].measure, [c.figure for c in cells if c.figure is not None]
+    if not measure.of_any or len(figures) < len(cells):
+        return Cell(measure, None)
+    names = figures[0].pairs
+    above = [dict(zip(f.pairs, f.above)) for f in figures]
+    best = np.array([max(one[name] for one in above) for name in names])
+    return Cell(measure, PerPair(names, best, figures[0].below))
 
 
 def _rows(run: Finished, group: str) -> list[Row]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sarto.core.bench.compare import markdown, tables, to_json
+from sarto.core.bench.compare import ANY_METHOD, markdown, tables, to_json
 from sarto.core.bench.finished import read_finished
 from sarto.core.bench.manifest import read_manifest
 from sarto.core.bench.methods import Answer, MethodOptions
@@ -48,12 +48,13 @@ def make_rows(rmse: list[float], ncm: int = 40, match_rmse: float = 1.5, verdict
     ]  # fmt: skip
 
 
-def shown(text: str, protocol: str) -> list[dict[str, str]]:
-    """The lines of a protocol's table by their heads."""
+def shown(text: str, protocol: str, with_any: bool = False) -> list[dict[str, str]]:
+    """The lines of a protocol's table by their heads. with_any: also those of no single method."""
     section = text.split(f"## `{protocol}`\n")[1].split("##")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
-    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+    found = [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+    return [line for line in found if with_any or line["method"] != ANY_METHOD]
 
 
 def page(*folders: Path) -> str:
@@ -212,3 +213,22 @@ def test_a_folder_without_results_or_with_damaged_ones_is_named(tmp_path: Path) 
     (tmp_path / "a" / "bench.json").write_text("{")
     with pytest.raises(InputError, match=r"a.bench\.json is damaged"):
         read_finished([tmp_path])
+
+
+def test_any_of_them_counts_pairs_on_which_one_method_succeeds(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "one", make_rows([1.0, 1.0, 9.0, 9.0] * 5), "one")
+    second = write_run(tmp_path / "two", make_rows([9.0, 1.0, 4.0, 9.0] * 5), "two")
+    fewer = write_run(tmp_path / "few", make_rows([1.0] * 8), "few")
+    line = shown(page(first, second, fewer), "promptmid", with_any=True)[-1]
+    assert (line["method"], line["n"], line["pairs"]) == (ANY_METHOD, "20", "manifest 0123456789ab, all")
+    assert line["CMR@3"].split()[0] == "50.0"
+    assert line["CMR@5"].split()[0] == "75.0"
+    assert line["NCM"] == line["trusted of those within 3 px"] == "–"
+
+
+@pytest.mark.parametrize("second", [[1.0] * 18, None])
+def test_any_of_them_takes_two_methods_on_the_same_pairs(tmp_path: Path, second: list[float] | None) -> None:
+    folders = [write_run(tmp_path / "one", make_rows([1.0] * 20), "one")]
+    if second:
+        folders.append(write_run(tmp_path / "two", make_rows(second), "two"))
+    assert ANY_METHOD not in page(*folders).split("## ")[1]
