@@ -190,7 +190,7 @@ class MatchOptions:
     files and knows no methods.
     """
 
-    method: str = option("structural", "Matching method.")
+    method: str = option("tar", "Matching method.")
     range: str = option(
         "georef",
         "How far the layers may be apart: 'georef' (a shift of up to 9 % of the image, slight rotation), "

@@ -41,14 +41,14 @@ class Traits:
 
 TRAITS: dict[str, Traits] = {
     "structural": Traits(
-        "Structure (needs no weights)",
-        "Compares edges and their directions, without any training. Quicker; the one to try where the learned "
-        "method finds nothing.",
+        "Structure (without training)",
+        "Compares edges and their directions, without any training. Quicker on large scenes; the one to try where "
+        "the learned method finds nothing, and a second opinion that shares little with it.",
     ),
     "tar": Traits(
-        "Learned (for large rotation or scale)",
+        "Learned (best for most scenes)",
         "A trained network finds what looks alike in both images, helped by words about scenes and land cover. "
-        "Slower. It finds more where rotation or scale are far off; on small errors both methods are alike.",
+        "It is closer than the others on Sentinel images and as good on those of other satellites.",
         reads_text=True,
         reads_weights=True,
         packages=("safetensors",),
@@ -57,8 +57,8 @@ TRAITS: dict[str, Traits] = {
     "promptmid": Traits(
         "Learned, with land use (PromptMID)",
         "Finds keypoints of the optical image with a network that paints what the SAR image would look like to an "
-        "optical sensor, told what the ground is used for. As good as the other learned method; slower on large "
-        "scenes. It can hand over the picture that it paints.",
+        "optical sensor, told what the ground is used for. As good as the other learned method, and slower. "
+        "It can hand over the picture that it paints.",
         reads_land_use=True,
         reads_weights=True,
         paints=True,

@@ -34,9 +34,12 @@ RIGHT_PX = 2.0
 TIES_PER_PAIR = 40
 FALSE_WEIGHT = 3.0
 """A wrong pose that is believed counts as many right ones that are not."""
-CAUTION = 3.0
+CAUTION = 2.0
 """The odds of a pose are stated so many times lower than fitted: pairs of other satellites than those trained with
 look surer than they are."""
+MISLABELLED = 0.01
+"""Share of poses whose label is taken to be wrong: the published alignment of a pair may be what is off, and a
+wrong pose may look real by half. A single one would else flatten the whole fit."""
 RIDGE = 1e-3
 DOUBTFUL = 48
 """Registrations of different places, searched as widely as `tar` does, that tell what wrong poses reach."""
@@ -110,7 +113,7 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
     names = list(shown[0].evidence)
     table = np.array([[s.evidence[n] for n in names] for s in shown])
     real = np.array([s.real for s in shown])
-    slopes, offset = logistic_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT))
+    slopes, offset = robust_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT))
     cautious = offset - math.log(CAUTION)
     calibration = Calibration(dict(zip(names, slopes.round(4).tolist())), round(cautious, 4))
     odds = np.array([calibration.log_odds(s.evidence) for s in shown])
@@ -132,6 +135,22 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
         "not real and believed": int((odds[~real] > 0).sum()),
     }
     return calibration, record
+
+
+def robust_fit(table: Floats, label: Flags, weight: Floats, rounds: int = 8) -> tuple[Floats, float]:
+    """As `logistic_fit` where so many labels as `MISLABELLED` are wrong: each counts by how likely it is right.
+
+    Expectation–maximisation; J. Bootkrajang, A. Kabán, "Label-noise robust logistic regression", ECML 2012, with a
+    known rate.
+    """
+    right = np.ones(len(label))
+    for _ in range(rounds):
+        slopes, offset = logistic_fit(table, label, weight * right)
+        log_odds = np.clip(table @ slopes + offset, -50, 50)
+        stated = 1 / (1 + np.exp(-np.where(label, log_odds, -log_odds)))
+        right = (1 - MISLABELLED) * stated
+        right /= right + MISLABELLED * (1 - stated)
+    return slopes, offset
 
 
 def logistic_fit(table: Floats, label: Flags, weight: Floats, rounds: int = 30) -> tuple[Floats, float]:

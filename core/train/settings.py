@@ -14,8 +14,8 @@ Settings = TypeVar("Settings")
 
 FOLDER = Path(__file__).with_name("configs")
 """Settings that come with Sarto: of TAR tar (the shipped network), tar-small, tar-no-text, tar-gpu, tar-local; of
-PromptMID promptmid-1 and promptmid-2, its two stages, promptmid-2-tuned, promptmid-2-longer and promptmid-2-more,
-which go on from there one after the other, and promptmid-full-1 and -2 of the full size."""
+PromptMID promptmid-1 and promptmid-2, its two stages, promptmid-2-tuned, promptmid-2-longer, promptmid-2-more
+and promptmid-2-muon, which go on from there one after the other, and promptmid-full-1 and -2 of the full size."""
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 

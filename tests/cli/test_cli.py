@@ -28,9 +28,7 @@ def sarto(*args: str, **kwargs) -> subprocess.CompletedProcess[str]:
 def registered(sample_scene, tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "out"
     layers = ["--optical", str(sample_scene.optical), "--sar", str(sample_scene.sar)]
-    done = sarto(
-        "register", *layers, "--method", "structural", "--range", "georef", "--points", "150", "--out", str(out)
-    )
+    done = sarto("register", *layers, "--range", "georef", "--points", "150", "--out", str(out))
     assert done.returncode == 0, done.stderr
     return out, layers, done
 

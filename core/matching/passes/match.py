@@ -200,8 +200,9 @@ def evidence_features(
 ) -> dict[str, float]:
     """What speaks for the best outcome, for `Calibration.log_odds`. compared: see `_conclude`.
 
-    gain: support of all places. coarse: of the coarse cells. lead: of both over the best other pose tried, over
-    chance where there was none.
+    gain: support of all places. last: the same in the last look at small images, whose windows are smaller.
+    coarse: support of the coarse cells. lead: of both over the best other pose tried, over chance where there was
+    none.
     agreement: share of places on the pose. room: logarithm of the overlap in units of the chips calibrated on.
     tried: logarithm of the rotations, scales and shifts searched.
     """
@@ -218,6 +219,7 @@ def evidence_features(
     shifts = (1 + 2 * task.max_shift / 8) ** 2
     return {
         "gain": best.gain,
+        "last": best.final,
         "coarse": best.hypothesis.score,
         "lead": support(first.gain, first.hypothesis) - max(others, default=CHANCE),
         "agreement": best.agreement,

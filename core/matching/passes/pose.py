@@ -65,6 +65,7 @@ def find_poses(
     convincing: a closer look at a pose of the small grid with such a score; where it holds, the search ends.
     Raises NoMatchError where the images never overlap.
     """
+    reporter.progress("Searching the position", 0.0)
     grid = _grid(task)
     small = len(grid) <= SMALL_GRID
     early: list[Hypothesis] = []

@@ -73,7 +73,8 @@ class Outcome:
 
     pose: (2, 3) reference pixel → moving pixel; tried: places looked at; ties: those that passed, thinned
     (small images are matched back only by `finish`), and those that the pose helped to find (`guided`); agreed:
-    (N,) of them, those that fit together; gain: support of the pose by all places, see `vote`; agreement: share of
+    (N,) of them, those that fit together; gain: support of the pose by all places, see `vote`; final: the same in
+    the look of `finish`, else as `gain`; agreement: share of
     the places tried that agree with the pose by themselves.
     """
 
@@ -83,6 +84,7 @@ class Outcome:
     ties: Ties
     agreed: Flags
     gain: float
+    final: float
     agreement: float
     plan: Plan
 
@@ -154,14 +156,16 @@ def finish(task: MatchTask, model: Model, outcome: Outcome, reporter: Reporter) 
     most = int(MOST_SPAN * np.sqrt(overlap) / (2 * FINE_CELL))
     plan = replace(FINAL, half=int(np.clip(most, LEAST_HALF, FINAL.half))).plan(1.0, True)
     (found,) = _level(task, model, [outcome.pose], plan, True, reporter)
-    pose, _ = _improved(task, outcome.pose, found, plan)
-    return _guided(task, _outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan), found, outcome.pose)
+    pose, final = _improved(task, outcome.pose, found, plan)
+    last = replace(_outcome(task, outcome.hypothesis, pose, found, outcome.gain, plan), final=final)
+    return _guided(task, last, found, outcome.pose)
 
 
 def conclude(task: MatchTask, outcome: Outcome, found: Ties, plan: Plan) -> Outcome:
     """An outcome with other tie points on its pose: what a method's own last look has found."""
     found = found.select(found.valid)
     concluded = _outcome(task, outcome.hypothesis, outcome.pose, found, outcome.gain, plan)
+    concluded = replace(concluded, final=outcome.final)
     large = max(task.reference.shape) > TILE
     return concluded if large else _guided(task, concluded, found, outcome.pose)
 
@@ -187,7 +191,7 @@ def _outcome(
     agreement = float((off <= task.tolerance_px).sum() / max(len(found), 1))
     ties = thinned(good, task.options.points, spacing(task))
     tried = len(thinned(found, task.options.points, spacing(task)))  # as thin as what came of it
-    return Outcome(hypothesis, pose, tried, ties, _agreed(task, ties, pose), gain, agreement, plan)
+    return Outcome(hypothesis, pose, tried, ties, _agreed(task, ties, pose), gain, gain, agreement, plan)
 
 
 def _guided(task: MatchTask, outcome: Outcome, found: Ties, base: Floats) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 from sarto.core.contract import Cancelled, EngineError, InputError, Reporter
 from sarto.core.matching.passes.calibration import Limits
 from sarto.core.train import calibrate as calibrating
-from sarto.core.train.calibrate import GAIN_MARGIN, SCORE_MARGIN, Shown, calibrate, fit, logistic_fit
+from sarto.core.train.calibrate import GAIN_MARGIN, SCORE_MARGIN, Shown, calibrate, fit, logistic_fit, robust_fit
 from sarto.core.train.export import export, put_calibration
 
 
@@ -21,6 +21,20 @@ def test_slopes_are_found_again() -> None:
     slopes, offset = logistic_fit(table, label, np.ones(len(odds)))
     assert slopes == pytest.approx((1.5, -0.2), rel=0.1)
     assert offset == pytest.approx(-5, rel=0.1)
+
+
+def test_a_few_wrong_labels_do_not_flatten_the_fit() -> None:
+    random = np.random.default_rng(0)
+    label = np.arange(400) % 2 == 0
+    table = (np.where(label, 2.0, -2.0) + random.normal(size=400))[:, None]
+    weight = np.where(label, 1.0, 3.0)
+    clean, clean_offset = robust_fit(table, label, weight)
+    label[np.argsort(table[:, 0])[-4:]] = False
+    weight = np.where(label, 1.0, 3.0)
+    flattened, _ = logistic_fit(table, label, weight)
+    found, offset = robust_fit(table, label, weight)
+    assert (found[0], offset) == pytest.approx((clean[0], clean_offset), rel=0.05)
+    assert flattened[0] < 0.7 * clean[0]
 
 
 def _shown(count: int = 200) -> list[Shown]:

@@ -30,18 +30,17 @@ def test_the_shipped_settings_are_those_of_both_stages() -> None:
 
 def test_the_shipped_weights_end_with_the_settings_on_their_card() -> None:
     card = json.loads(SHIPPED.with_suffix(".json").read_text())
-    tuned, longer, last = (
-        PromptMidTraining.read(find_settings(f"promptmid-2-{name}")) for name in ("tuned", "longer", "more")
-    )
-    for later in (longer, last):  # the same, gone on with
+    names = ("tuned", "longer", "more", "muon")
+    tuned, longer, more, last = (PromptMidTraining.read(find_settings(f"promptmid-2-{name}")) for name in names)
+    for later in (longer, more, replace(last, optimiser=tuned.optimiser)):  # the same, gone on with
         assert later == replace(tuned, steps=later.steps, warmup=later.warmup, seed=later.seed)
-    assert len({tuned.seed, longer.seed, last.seed}) == 3  # other batches each time
+    assert len({tuned.seed, longer.seed, more.seed, last.seed}) == 4  # other batches each time
     values = json.loads(json.dumps(last.to_json()))
     assert {name: values[name] for name in card["settings"]} == card["settings"]
 
 
 def test_shipped_settings_name_every_field() -> None:
-    for name in ("1", "2", "2-tuned", "2-longer", "2-more"):
+    for name in ("1", "2", "2-tuned", "2-longer", "2-more", "2-muon"):
         given = json.loads(find_settings(f"promptmid-{name}").read_text())
         assert set(given) == set(PromptMidTraining().to_json())
         assert set(given["network"]) == set(CompactConfig().to_json()) - {"encoder", "prompts"}

@@ -96,7 +96,7 @@ def looked(network: TarNetwork, pair: Pair, pose: Floats, kind: str, reporter: R
     task = MatchTask(pair.optical, pair.sar, RANGES["georef"], MatchOptions(method="tar"))
     empty = Ties(*[np.zeros((0, 2))] * 2, *[np.zeros(0)] * 4, *[np.zeros(0, bool)] * 2, torch.zeros(0, 17, 17))
     plan = FINAL.plan(1.0, True)
-    start = Outcome(Hypothesis(pose, "given", 0.5), pose, 0, empty, np.zeros(0, bool), 0.7, 0.0, plan)
+    start = Outcome(Hypothesis(pose, "given", 0.5), pose, 0, empty, np.zeros(0, bool), 0.7, 0.7, 0.0, plan)
     with torch.inference_mode():
         return keypoint_look(task, Model(network, CPU), kind, FINAL.edges, start, reporter)
 
