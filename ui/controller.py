@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsApplication, QgsProject
+from qgis.core import Qgis, QgsProject
 from qgis.PyQt.QtCore import QObject, Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QPushButton
@@ -112,7 +112,7 @@ class Controller(QObject):
         task = BackgroundTask("Export GCPs", lambda _reporter: export_gcps(table, job, path, overwrite=True))
         self._side_tasks.add(task)
         task.done.connect(self._on_exported)
-        QgsApplication.taskManager().addTask(task)
+        task.start()
 
     def compare_layers(self) -> None:
         """Compare the active layer's run, else the newest one, else the two layers as they lie now."""
@@ -289,7 +289,7 @@ class Controller(QObject):
         self._side_tasks.add(task)
         name, project = layer.name(), self._project
         task.done.connect(lambda done: self._on_loaded(done, record, name, project))
-        QgsApplication.taskManager().addTask(task)
+        task.start()
 
     def _on_loaded(self, task: BackgroundTask, record: Path, name: str, project: int) -> None:
         self._side_tasks.discard(task)

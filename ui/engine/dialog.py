@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsApplication
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -77,7 +76,7 @@ class EngineDialog(QDialog):
 
         self._task = BackgroundTask("Checking Sarto's engine", work)
         self._task.done.connect(self._show)
-        QgsApplication.taskManager().addTask(self._task)
+        self._task.start()
 
     def _show(self, task: BackgroundTask) -> None:
         self._task = None

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from qgis.core import QgsApplication
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
@@ -101,8 +100,11 @@ class Refits(QObject):
         """Wait for what runs."""
         self.forget()
         task, self._task = self._task, None
-        if task is not None and task.isActive():
-            task.cancel()
+        if task is None:
+            return
+        is_active = task.isActive()
+        task.cancel()
+        if is_active:
             task.waitForFinished(5000)
 
     def _start_next(self) -> None:
@@ -121,7 +123,7 @@ class Refits(QObject):
         task = BackgroundTask("Fitting the transform", work)
         task.done.connect(lambda task: self._on_done(task, run, wanted))
         self._task = task
-        QgsApplication.taskManager().addTask(task)
+        task.start()
 
     def _on_done(self, task: BackgroundTask, run: ListedRun, fitted: Wanted) -> None:
         if sip.isdeleted(self) or task is not self._task:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from .task import BackgroundTask
@@ -68,7 +67,7 @@ class RunQueue(QObject):
             return
         self._running = self._waiting.popleft()
         self._running.done.connect(self._on_done)
-        QgsApplication.taskManager().addTask(self._running)
+        self._running.start()
 
     def _on_done(self, task: BackgroundTask) -> None:
         if task is self._running:

@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from qgis.core import Qgis, QgsMessageLog, QgsTask
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.core import Qgis, QgsApplication, QgsMessageLog, QgsTask
+from qgis.PyQt.QtCore import QTimer, pyqtSignal
 
 from ...core.contract import Cancelled, EngineError, Reporter, SartoError
 from ...core.pipeline import Overall
@@ -48,6 +48,19 @@ class BackgroundTask(QgsTask):
         self._overall = Overall(expected_seconds, method)
         self._is_over = False
         self._is_unwanted = False
+
+    def start(self) -> None:
+        """Hand it to QGIS's task manager as soon as the event loop is free.
+
+        Added while the manager still puts another task away (so from that one's `done`), a task may get the
+        address of the other one's runnable, and the manager then takes it out of the pool: it waits forever
+        (QGIS issue 53806).
+        """
+        QTimer.singleShot(0, self._begin)
+
+    def _begin(self) -> None:
+        if not self._is_over:
+            QgsApplication.taskManager().addTask(self)
 
     def run(self) -> bool:
         """In the thread: never raises, for QGIS would show a traceback."""

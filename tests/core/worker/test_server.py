@@ -257,7 +257,7 @@ def has_method(name: str) -> bool:
 def test_real_methods_give_the_same_in_the_worker(method):
     if not has_method(method):
         pytest.skip(f"{method} is not there")
-    task = shifted_pair()
+    task = replace(shifted_pair(), options=MatchOptions(method=method))
     here = create(method).match(task)
     with WorkerClient() as client:
         there = client.match(task)
@@ -289,9 +289,9 @@ def test_bands_reach_the_method_in_the_worker():
 
 
 def test_the_choice_of_keypoints_reaches_the_method_in_the_worker():
-    task = shifted_pair()
+    task = replace(shifted_pair(), options=MatchOptions(method="structural"))
     task = replace(task, reference=task.reference[:128, :128], moving=task.moving[:128, :128])
-    asked = replace(task, options=MatchOptions(keypoints="sift"))
+    asked = replace(task, options=MatchOptions(method="structural", keypoints="sift"))
     with WorkerClient() as client:
         there, without = client.match(asked), client.match(task)
     assert (there.steps["keypoints"], without.steps["keypoints"]) == ("sift", "grid")

@@ -15,7 +15,7 @@ from sarto.ui.run.speed import corrected, remember
 
 def finish(qtbot, task: BackgroundTask) -> BackgroundTask:
     with qtbot.waitSignal(task.done, timeout=10_000):
-        QgsApplication.taskManager().addTask(task)
+        task.start()
     return task
 
 
@@ -69,7 +69,7 @@ def test_errors_become_words(qtbot, raised, kind, text) -> None:
 
 def test_cancel_ends_within_two_seconds(qtbot) -> None:
     task = BackgroundTask("t", sleeper(30))
-    QgsApplication.taskManager().addTask(task)
+    task.start()
     qtbot.waitUntil(lambda: task.progress() > -1 and task.isActive(), timeout=5000)
     started = time.monotonic()
     with qtbot.waitSignal(task.done, timeout=5000):
@@ -97,6 +97,39 @@ def test_cancelled_before_its_thread_begins(qtbot) -> None:
     assert ended == [task]
     assert task.was_cancelled
     assert called == []
+
+
+def test_cancelled_before_it_is_handed_to_qgis(qtbot) -> None:
+    called: list[int] = []
+    ended: list[BackgroundTask] = []
+    task = BackgroundTask("t", lambda _reporter: called.append(1))
+    task.done.connect(ended.append)
+    task.start()
+    task.cancel()
+    assert ended == [task]
+    qtbot.wait(100)
+    assert task not in QgsApplication.taskManager().tasks()
+    assert (ended, called) == ([task], [])
+
+
+def test_a_task_started_by_the_end_of_another_waits_until_qgis_has_put_that_away(qtbot) -> None:
+    """Else QGIS may take the second for the first, and never run it."""
+    manager = QgsApplication.taskManager()
+    first, second = (BackgroundTask(name, lambda _reporter: 1) for name in "ab")
+    known: list[bool] = []  # whether QGIS still knew the first when it got to know the second
+
+    def on_added(_task_id: int) -> None:
+        if second in manager.tasks():
+            known.append(first in manager.tasks())
+
+    first.done.connect(lambda _task: second.start())
+    manager.taskAdded.connect(on_added)
+    try:
+        with qtbot.waitSignal(second.done, timeout=10_000):
+            first.start()
+    finally:
+        manager.taskAdded.disconnect(on_added)
+    assert known == [False]
 
 
 def test_queue_runs_one_after_another(qtbot) -> None:
