@@ -153,7 +153,7 @@ class Controller(QObject):
         self._is_open = False
         self.queue.shut_down()
         for task in tuple(self._side_tasks):
-            task.waitForFinished(5000)
+            task.wait()
         for widget in (self.compare, self.table, self.dock):
             widget.shut_down()
         for dock in (self.table, self.dock):

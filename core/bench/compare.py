@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..contract import Verdict
 from .finished import Finished
+from .methods import PEER_PREFIX
 from .paired import PerPair, lead
 from .protocols import PROTOCOLS
 from .records import FAILED, Row
@@ -23,7 +25,8 @@ LEGEND = (
     "not count. Trusted, under `shuffled`: pairs of different places, of which none should be. Bold: the best "
     "of the methods, where its lead over the second is beyond chance (paired bootstrap, 95 %); never where the "
     "two saw other pairs, or fewer than 20. –: not measured. Any of them: pairs on which at least one of the "
-    "methods that saw them all succeeds; no method reaches it, and none that chooses among these could do better."
+    "methods that saw them all succeeds, variants and controls left out; none that chooses among these could do "
+    "better."
 )
 
 ANY_METHOD = "any of them"
@@ -184,14 +187,23 @@ def _lines(runs: Sequence[Finished], group: str) -> list[Line]:
 
 
 def _any_of(lines: list[Line]) -> list[Line]:
-    """On how many pairs at least one of the methods succeeds that saw all of them; [] for a single method."""
-    most = max((line.count for line in lines), default=0)
-    whole = [line for line in lines if line.count == most and line.cells[0].figure is not None]
+    """On how many pairs at least one of the methods succeeds that saw all of them; [] for a single method.
+
+    Without methods changed for a measurement (`tar:no-text`), with other weights, or shown speckle.
+    """
+    whole = [line for line in lines if _is_plain(line.method) and line.cells[0].figure is not None]
+    most = max((line.count for line in whole), default=0)
+    whole = [line for line in whole if line.count == most]
     figures = [line.cells[0].figure for line in whole]
     if len(whole) < 2 or len({frozenset(f.pairs) for f in figures if f is not None}) > 1:
         return []
     cells = tuple(_any_cell([line.cells[i] for line in whole]) for i in range(len(whole[0].cells)))
     return [Line(whole[0].pairs, whole[0].group, ANY_METHOD, most, cells)] if any(c.figure for c in cells) else []
+
+
+def _is_plain(method: str) -> bool:
+    """See `Finished.method`."""
+    return re.fullmatch(rf"({PEER_PREFIX})?[\w-]+", method) is not None
 
 
 def _any_cell(cells: list[Cell]) -> Cell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import Cancelled
 
@@ -37,6 +37,10 @@ class Reporter:
         """Report progress; raises `Cancelled` if the user asked to stop."""
         self.check()
         self.on_progress(stage, min(1.0, max(0.0, fraction)))
+
+    def without_progress(self) -> Reporter:
+        """The same for work that comes out of turn, whose progress would say too much."""
+        return replace(self, on_progress=_no_progress)
 
     def log(self, message: str) -> None:
         self.on_log(message)

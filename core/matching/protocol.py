@@ -58,12 +58,10 @@ class MatchTask:
 class Matcher(Protocol):
     """A method. It is created once and may match many pairs; weights load at the first one.
 
-    name: what the user types; title: what the user reads; description: when to choose it, one sentence.
+    name: what the user types; what the user reads is in the registry.
     """
 
     name: str
-    title: str
-    description: str
 
     def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
         """Find tie points (positions in full pixels of each image) and the global pose.

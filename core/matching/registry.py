@@ -43,12 +43,12 @@ TRAITS: dict[str, Traits] = {
     "structural": Traits(
         "Structure (without training)",
         "Compares edges and their directions, without any training. Quicker on large scenes; the one to try where "
-        "the learned method finds nothing, and a second opinion that shares little with it.",
+        "a learned method finds nothing, and a second opinion that shares little with either.",
     ),
     "tar": Traits(
         "Learned (best for most scenes)",
         "A trained network finds what looks alike in both images, helped by words about scenes and land cover. "
-        "It is closer than the others on Sentinel images and as good on those of other satellites.",
+        "It finds more than Structure does on Sentinel images, and as much on those of other satellites.",
         reads_text=True,
         reads_weights=True,
         packages=("safetensors",),

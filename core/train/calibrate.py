@@ -38,8 +38,8 @@ CAUTION = 2.0
 """The odds of a pose are stated so many times lower than fitted: pairs of other satellites than those trained with
 look surer than they are."""
 MISLABELLED = 0.01
-"""Share of poses whose label is taken to be wrong: the published alignment of a pair may be what is off, and a
-wrong pose may look real by half. A single one would else flatten the whole fit."""
+"""Share of the poses of pairs of one place whose label is taken to be wrong: the published alignment may be what
+is off, or a pose be right by chance. A single one would else flatten the whole fit."""
 RIDGE = 1e-3
 DOUBTFUL = 48
 """Registrations of different places, searched as widely as `tar` does, that tell what wrong poses reach."""
@@ -53,7 +53,7 @@ SHOWN = {"georef": 0.35, "tar": 0.4, "wild": 0.25}
 class Shown:
     """One registration: features of the pose, whether it is real; features of tie points (N,), which are right.
 
-    most: see `Examined`.
+    most: see `Examined`. certain: whether it is real is beyond doubt, for the images show different places.
     """
 
     evidence: dict[str, float]
@@ -61,6 +61,7 @@ class Shown:
     ties: dict[str, Floats]
     right: Flags
     most: Limits = field(default_factory=Limits)
+    certain: bool = False
 
 
 def calibrate(
@@ -113,7 +114,8 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
     names = list(shown[0].evidence)
     table = np.array([[s.evidence[n] for n in names] for s in shown])
     real = np.array([s.real for s in shown])
-    slopes, offset = robust_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT))
+    certain = np.array([s.certain for s in shown])
+    slopes, offset = robust_fit(table, real, np.where(real, 1.0, FALSE_WEIGHT), certain)
     cautious = offset - math.log(CAUTION)
     calibration = Calibration(dict(zip(names, slopes.round(4).tolist())), round(cautious, 4))
     odds = np.array([calibration.log_odds(s.evidence) for s in shown])
@@ -137,11 +139,13 @@ def fit(shown: list[Shown]) -> tuple[Calibration, dict[str, Any]]:
     return calibration, record
 
 
-def robust_fit(table: Floats, label: Flags, weight: Floats, rounds: int = 8) -> tuple[Floats, float]:
+def robust_fit(
+    table: Floats, label: Flags, weight: Floats, certain: Flags, rounds: int = 8
+) -> tuple[Floats, float]:
     """As `logistic_fit` where so many labels as `MISLABELLED` are wrong: each counts by how likely it is right.
 
-    Expectation–maximisation; J. Bootkrajang, A. Kabán, "Label-noise robust logistic regression", ECML 2012, with a
-    known rate.
+    certain: (N,) labels that cannot be wrong, which count in full. Reweighted in turns, after J. Bootkrajang,
+    A. Kabán, "Label-noise robust logistic regression", ECML 2012, with a known rate.
     """
     right = np.ones(len(label))
     for _ in range(rounds):
@@ -150,6 +154,7 @@ def robust_fit(table: Floats, label: Flags, weight: Floats, rounds: int = 8) -> 
         stated = 1 / (1 + np.exp(-np.where(label, log_odds, -log_odds)))
         right = (1 - MISLABELLED) * stated
         right /= right + MISLABELLED * (1 - stated)
+        right[certain] = 1.0
     return slopes, offset
 
 
@@ -225,4 +230,5 @@ def _show(job: _Job) -> Shown | None:
         chosen = chosen[:0]
     off = tie_errors(result.ties.reference[chosen], result.ties.moving[chosen], sample.truth)
     right = off <= RIGHT_PX if not job.shuffled else np.zeros(len(chosen), dtype=np.bool_)
-    return Shown(examined.evidence, real, {k: v[chosen] for k, v in examined.ties.items()}, right, examined.most)
+    ties = {name: values[chosen] for name, values in examined.ties.items()}
+    return Shown(examined.evidence, real, ties, right, examined.most, certain=job.shuffled)

@@ -55,6 +55,8 @@ def export(
     other = None
     if local is not None:
         other = read(local)
+        if "stage" in found.settings or "stage" in other.settings:
+            raise OptionError("Only TAR's network has a local part of its own.", "Leave --local-from away.")
         check_fits(network, other.average, local)
         found = _with_local_part(found, other)
     largest = max(float(v.abs().max()) for v in found.average.values() if v.is_floating_point())
@@ -80,8 +82,6 @@ def export(
 
 def _with_local_part(found: Checkpoint, other: Checkpoint) -> Checkpoint:
     """A checkpoint of TAR with the local part of another one, and the figures of both."""
-    if "stage" in found.settings or "stage" in other.settings:
-        raise OptionError("Only TAR's network has a local part of its own.", "Leave --local-from away.")
     average = {k: other.average[k] if k.startswith(LOCAL_NAMES) else v for k, v in found.average.items()}
     figures = {k: v for k, v in found.facts.figures.items() if not k.startswith("local")}
     figures |= {k: v for k, v in other.facts.figures.items() if k.startswith("local")}

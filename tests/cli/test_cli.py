@@ -10,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sarto.cli.main import build_parser, main
 from sarto.cli.options import read_dataclass
-from sarto.core.contract import MatchOptions, ModelOptions, OutputOptions, RadiometryOptions
+from sarto.core.contract import MatchOptions, ModelOptions, OutputOptions, RadiometryOptions, TransformRecord
+from sarto.core.contract.codec import from_dict
+from sarto.core.geometry.fitting import from_record
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -48,6 +51,19 @@ def test_register_says_what_came_out_and_where(registered) -> None:
         assert (out / name).stat().st_size > 0
         assert str(out / name) in done.stdout
     assert "Matching tie points" in done.stderr
+
+
+def test_the_default_is_trusted_and_closer_than_half_a_pixel(registered, sample_scene) -> None:
+    out, _, _ = registered
+    record = json.loads((out / "record.json").read_text(encoding="utf-8"))
+    assert record["job"]["match"]["method"] == MatchOptions.method
+    assert record["assessment"]["verdict"] == "trusted"
+    grid, truth = record["reference_grid"], sample_scene.truth
+    x, y = np.meshgrid(np.linspace(0, grid["width"] - 1, 20), np.linspace(0, grid["height"] - 1, 20))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    found = from_record(from_dict(TransformRecord, record["transform"])).apply(points)
+    off = found - (points @ truth[:, :2].T + truth[:, 2])
+    assert float(np.sqrt((off**2).sum(axis=1).mean())) <= 0.5
 
 
 def test_running_again_needs_permission(registered) -> None:

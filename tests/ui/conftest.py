@@ -23,6 +23,7 @@ if HAS_QGIS:
     def no_task_outlives_its_test(qgis_app):
         """A task that still runs when QGIS ends would abort the test process."""
         yield
+        QgsApplication.processEvents()  # tasks that were just started get to the manager
         manager = QgsApplication.taskManager()
         for task in manager.activeTasks():
             task.cancel()

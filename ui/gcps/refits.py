@@ -100,12 +100,9 @@ class Refits(QObject):
         """Wait for what runs."""
         self.forget()
         task, self._task = self._task, None
-        if task is None:
-            return
-        is_active = task.isActive()
-        task.cancel()
-        if is_active:
-            task.waitForFinished(5000)
+        if task is not None:
+            task.cancel()
+            task.wait()
 
     def _start_next(self) -> None:
         if self._task is not None or not self._waiting:

@@ -59,8 +59,8 @@ class RunQueue(QObject):
         self._is_open = False
         running = self._running
         self.cancel_all()
-        if running is not None and running.isActive():
-            running.waitForFinished(round(1000 * seconds))
+        if running is not None:
+            running.wait(seconds)
 
     def _start_next(self) -> None:
         if self._running is not None or not self._waiting or not self._is_open:

@@ -56,11 +56,22 @@ class BackgroundTask(QgsTask):
         address of the other one's runnable, and the manager then takes it out of the pool: it waits forever
         (QGIS issue 53806).
         """
-        QTimer.singleShot(0, self._begin)
 
-    def _begin(self) -> None:
-        if not self._is_over:
-            QgsApplication.taskManager().addTask(self)
+        def begin() -> None:  # holds the task, which a bound method would not
+            if not self._is_over:
+                QgsApplication.taskManager().addTask(self)
+
+        QTimer.singleShot(0, begin)
+
+    def wait(self, seconds: float = 5.0) -> None:
+        """Wait until its thread has let go.
+
+        A task that has not begun is cancelled: the event loop begins it, which stands still meanwhile.
+        """
+        if self.isActive():
+            self.waitForFinished(round(1000 * seconds))
+        else:
+            self.cancel()
 
     def run(self) -> bool:
         """In the thread: never raises, for QGIS would show a traceback."""

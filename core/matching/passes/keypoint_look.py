@@ -45,7 +45,7 @@ def keypoint_look(
         few = views[start : start + AT_ONCE]
         for chosen, optical, sar in cut_views(model, task.seen, task.moving, few, size, reporter):
             parts += _match_tiles(model, kind, (optical, sar), few[chosen], plan, reporter)
-        reporter.progress("Matching keypoints", (start + len(few)) / len(views))
+        reporter.progress("Matching tie points", (start + len(few)) / len(views))
     return conclude(task, outcome, Ties.join(parts), plan)
 
 

@@ -86,11 +86,12 @@ class _Looks:
         self._task, self._model, self._reporter = task, model, reporter
         self._seen: list[Glance] = []
 
-    def at(self, hypotheses: list[Hypothesis]) -> list[Glance]:
-        """What a glance at each of them shows; new ones are looked at together."""
+    def at(self, hypotheses: list[Hypothesis], searching: bool = False) -> list[Glance]:
+        """What a glance at each of them shows; new ones are looked at together. searching: still for poses."""
         new = [h for h in hypotheses if all(h is not s.hypothesis for s in self._seen)]
         if new:
-            self._seen += glance(self._task, self._model, new, self._reporter)
+            reporter = self._reporter.without_progress() if searching else self._reporter
+            self._seen += glance(self._task, self._model, new, reporter)
         return [next(s for s in self._seen if s.hypothesis is h) for h in hypotheses]
 
 
@@ -105,7 +106,7 @@ def examine(
     looks = _Looks(task, model, reporter)
 
     def convincing(pose: Hypothesis) -> bool:
-        return parts.second and looks.at([pose])[0].gain >= limits.gain
+        return parts.second and looks.at([pose], searching=True)[0].gain >= limits.gain
 
     hypotheses = find_poses(task, model, reporter, parts.rescue, limits.score, convincing)
     if max(task.reference.shape) > TILE:
@@ -156,7 +157,8 @@ def _match_large(
 ) -> Examined:
     """Only the pose that looks best at first sight goes through the second pass: it takes long.
 
-    The structural search's first is always among those looked at: it may see what the network does not.
+    The structural search's first, where there was one, is always among those looked at: it may see what the
+    network does not.
     """
     tried = hypotheses[:TRIED]
     tried += [h for h in hypotheses[TRIED:] if h.score == 0][:1]
@@ -200,7 +202,8 @@ def evidence_features(
 ) -> dict[str, float]:
     """What speaks for the best outcome, for `Calibration.log_odds`. compared: see `_conclude`.
 
-    gain: support of all places. last: the same in the last look at small images, whose windows are smaller.
+    gain: support of all places. last: the same in the last look at small images, whose windows are smaller; on
+    large scenes, whose last look has large windows, as `gain`.
     coarse: support of the coarse cells. lead: of both over the best other pose tried, over chance where there was
     none.
     agreement: share of places on the pose. room: logarithm of the overlap in units of the chips calibrated on.

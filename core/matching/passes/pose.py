@@ -2,10 +2,10 @@
 
 Two sources of hypotheses, tested by the network until one is beyond doubt: a grid of rotations and scales about
 the middle (the coarse matching finds the shift by itself and tolerates what lies between grid points), and the
-best candidates of the structural pose search. A small grid comes first and saves the other where the second pass
-finds one of its poses convincing, a large one comes last. Each hypothesis lays
-the SAR image on the optical one; the coarse matches of the two are counted that agree on one transform. What
-most matches agree on wins; the record says which source it came from.
+best candidates of the structural pose search. A small grid comes first, and saves the structural search where the
+second pass finds one of its poses convincing; a large one comes last. Each hypothesis lays the SAR image on the
+optical one; the coarse matches of the two are counted that agree on one transform. What most matches agree on
+wins; the record says which source it came from.
 """
 
 from __future__ import annotations

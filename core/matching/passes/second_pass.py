@@ -253,5 +253,6 @@ def _level(
     rows, columns = (int(np.ceil(n / plan.factor)) for n in task.reference.shape)
     corners, size = tiling((rows, columns), MOST_TILES if last else GUIDE_TILES)
     corners = corners * plan.factor + (plan.factor - 1) / 2
-    found = match_tiles(model, task.seen, task.moving, poses, corners, size, plan, reporter)
+    stage = "Matching tie points" if plan.there_and_back else "Refining the position"
+    found = match_tiles(model, task.seen, task.moving, poses, corners, size, plan, stage, reporter)
     return [ties.select(ties.valid) for ties in found]

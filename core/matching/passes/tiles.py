@@ -80,11 +80,12 @@ def match_tiles(
     corners: Points,
     side: tuple[int, int],
     plan: Plan,
+    stage: str,
     reporter: Reporter,
 ) -> list[Ties]:
     """Match tiles whose first pixels lie at `corners` (N, 2), full pixels, under each of the poses.
 
-    side: (rows, columns), tile pixels.
+    side: (rows, columns), tile pixels. stage: of the run, which progress is reported within.
     """
     size = (padded(side[0]), padded(side[1]))
     lattices = [np.array([[plan.factor, 0, x], [0, plan.factor, y]], dtype=np.float64) for x, y in corners]
@@ -92,7 +93,7 @@ def match_tiles(
     parts = []
     for chosen, maps, mask in fine_views(model, reference, moving, views, size, plan.edges, reporter):
         parts.append(match_maps(model, maps, mask, views[chosen], plan))
-        reporter.progress("Matching tie points", chosen.stop / len(views))
+        reporter.progress(stage, chosen.stop / len(views))
     found = Ties.join(parts)
     each = len(found) // len(poses)
     return [found.select(np.arange(k * each, (k + 1) * each)) for k in range(len(poses))]

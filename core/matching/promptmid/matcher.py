@@ -36,8 +36,6 @@ class PromptMidMatcher:
     """Matches keypoints by descriptors from a diffusion model and a vision backbone, guided by land use."""
 
     name = "promptmid"
-    title = "Keypoints with land-use prompts (PromptMID)"
-    description = "Sarto's own compact network, told what the ground is used for; it can paint what it sees."
 
     def __init__(self, weights: Path | None = None, parts: Parts | None = None) -> None:
         self._weights, self._parts = weights, parts or Parts()

@@ -37,8 +37,6 @@ class StructuralMatcher:
     """Matches by edges and their orientation; needs no weights and no GPU."""
 
     name = "structural"
-    title = "Structure (no weights)"
-    description = "Works everywhere at once; best where fields, roads and shores show in both images."
 
     def match(self, task: MatchTask, reporter: Reporter = SILENT) -> MatchResult:
         """See `Matcher.match`."""

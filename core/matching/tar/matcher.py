@@ -33,8 +33,6 @@ class TarMatcher:
     """Matches by learned features, helped by text about scenes and land cover."""
 
     name = "tar"
-    title = "Learned features with text (TAR)"
-    description = "Sarto's own network: for images far apart in rotation or scale."
 
     def __init__(self, weights: Path | None = None, parts: Parts | None = None) -> None:
         self._weights, self._parts = weights, parts or Parts()

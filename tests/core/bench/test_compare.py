@@ -219,7 +219,8 @@ def test_any_of_them_counts_pairs_on_which_one_method_succeeds(tmp_path: Path) -
     first = write_run(tmp_path / "one", make_rows([1.0, 1.0, 9.0, 9.0] * 5), "one")
     second = write_run(tmp_path / "two", make_rows([9.0, 1.0, 4.0, 9.0] * 5), "two")
     fewer = write_run(tmp_path / "few", make_rows([1.0] * 8), "few")
-    line = shown(page(first, second, fewer), "promptmid", with_any=True)[-1]
+    changed = write_run(tmp_path / "changed", make_rows([1.0] * 24), "two:unguided")
+    line = shown(page(first, second, fewer, changed), "promptmid", with_any=True)[-1]
     assert (line["method"], line["n"], line["pairs"]) == (ANY_METHOD, "20", "manifest 0123456789ab, all")
     assert line["CMR@3"].split()[0] == "50.0"
     assert line["CMR@5"].split()[0] == "75.0"

@@ -90,7 +90,9 @@ def test_errors_are_those_of_the_run(sample_scene) -> None:
 def test_all_stages_of_a_run_are_known_and_in_order(sample_scene, tmp_path) -> None:
     seen: list[str] = []
     job = job_of(
-        sample_scene, match=MatchOptions(points=60), output=OutputOptions(directory=str(tmp_path / "out"))
+        sample_scene,
+        match=MatchOptions(method="structural", points=60),
+        output=OutputOptions(directory=str(tmp_path / "out")),
     )
     register(job, create("structural"), Reporter(on_progress=lambda stage, _f: seen.append(stage)))
     known = [stage for stage, _ in STAGES]

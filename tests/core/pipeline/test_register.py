@@ -43,7 +43,7 @@ def job_of(scene, out: Path, **model: object) -> RegisterJob:
     return RegisterJob(
         LayerSource(str(scene.optical)),
         LayerSource(str(scene.sar)),
-        match=MatchOptions(points=150),
+        match=MatchOptions(method="structural", points=150),
         model=ModelOptions(**model),
         output=OutputOptions(directory=str(out)),
     )

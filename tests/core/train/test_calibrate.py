@@ -28,13 +28,21 @@ def test_a_few_wrong_labels_do_not_flatten_the_fit() -> None:
     label = np.arange(400) % 2 == 0
     table = (np.where(label, 2.0, -2.0) + random.normal(size=400))[:, None]
     weight = np.where(label, 1.0, 3.0)
-    clean, clean_offset = robust_fit(table, label, weight)
-    label[np.argsort(table[:, 0])[-4:]] = False
+    doubtful = np.zeros(400, dtype=np.bool_)
+    clean, clean_offset = robust_fit(table, label, weight, doubtful)
+    wrong = np.argsort(table[:, 0])[-4:]
+    label[wrong] = False
     weight = np.where(label, 1.0, 3.0)
-    flattened, _ = logistic_fit(table, label, weight)
-    found, offset = robust_fit(table, label, weight)
+    flattened, flattened_offset = logistic_fit(table, label, weight)
+    found, offset = robust_fit(table, label, weight, doubtful)
     assert (found[0], offset) == pytest.approx((clean[0], clean_offset), rel=0.05)
     assert flattened[0] < 0.7 * clean[0]
+    certain = doubtful.copy()
+    certain[wrong] = True  # images of different places: what looks sure there is what must not be believed
+    warned, warned_offset = robust_fit(table, label, weight, certain)
+    looks = table[wrong, 0]
+    assert (looks * warned[0] + warned_offset < looks * found[0] + offset - 1).all()
+    assert (looks * warned[0] + warned_offset).max() < (looks * flattened[0] + flattened_offset).max() + 0.5
 
 
 def _shown(count: int = 200) -> list[Shown]:

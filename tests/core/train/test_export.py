@@ -12,6 +12,7 @@ from sarto.core.contract import EngineError, InputError, OptionError, OutputErro
 from sarto.core.matching.passes.calibration import Calibration
 from sarto.core.matching.passes.weight_files import read_card
 from sarto.core.matching.tar.weights import load_model, read_bank, read_weights
+from sarto.core.train.checkpoint import read
 from sarto.core.train.export import export, put_calibration
 from sarto.core.train.tar import Run
 
@@ -74,6 +75,18 @@ def test_the_local_part_of_another_network(make_run, chips, trained: Run, tmp_pa
     other.train(chips, [], 600, lambda line: None)
     with pytest.raises(InputError, match="another network"):
         export(trained.checkpoint, tmp_path / "w.safetensors", local=other.checkpoint)
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_promptmid_has_no_local_part_to_take(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before anything about networks that differ."""
+    checkpoint = read(trained.checkpoint)
+    staged = replace(checkpoint, settings={**checkpoint.settings, "stage": 2})
+    monkeypatch.setattr("sarto.core.train.export.read", lambda path: staged if path == tmp_path else checkpoint)
+    with pytest.raises(OptionError, match="local part"):
+        export(trained.checkpoint, tmp_path / "w.safetensors", local=tmp_path)
     assert not (tmp_path / "w.safetensors").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import pytest
@@ -110,6 +111,31 @@ def test_cancelled_before_it_is_handed_to_qgis(qtbot) -> None:
     qtbot.wait(100)
     assert task not in QgsApplication.taskManager().tasks()
     assert (ended, called) == ([task], [])
+
+
+def test_to_wait_for_a_task_that_has_not_begun_ends_it(qtbot) -> None:
+    """The main thread, which waits, would have to begin it."""
+    called: list[int] = []
+    task = BackgroundTask("t", lambda _reporter: called.append(1))
+    task.start()
+    started = time.monotonic()
+    task.wait(30)
+    assert time.monotonic() - started < 5
+    qtbot.wait(100)
+    assert called == []
+    assert task.was_cancelled
+
+
+def test_a_task_that_nobody_else_holds_is_run(qtbot) -> None:
+    ended: list[str] = []
+
+    def start() -> None:
+        task = BackgroundTask("t", lambda _reporter: ended.append("ran"))
+        task.start()
+
+    start()
+    gc.collect()
+    qtbot.waitUntil(lambda: ended == ["ran"], timeout=10_000)
 
 
 def test_a_task_started_by_the_end_of_another_waits_until_qgis_has_put_that_away(qtbot) -> None:

@@ -161,7 +161,7 @@ def test_the_same_again_and_cancel_answers_at_every_stage(
     assert again.steps == {name: told for name, told in plain.steps.items() if name != "weights"}
     assert plain.steps["weights"].startswith("small.safetensors (SHA-256 ")
     assert len(asked) > 5
-    assert stages[-1] == "Matching keypoints"
+    assert stages[-1] == "Matching tie points"
     for stop in (0, len(asked) // 2, len(asked) - 1):  # the last one is among the keypoints
         count: list[int] = []
 

@@ -33,6 +33,7 @@ from sarto.core.matching.prompts import load_library
 from sarto.core.matching.tar import TarMatcher
 from sarto.core.matching.tar.matcher import Parts
 from sarto.core.matching.tar.weights import SHIPPED, read_bank
+from sarto.core.pipeline import STAGES
 
 from ..conftest import Pair, make_pair
 
@@ -97,6 +98,33 @@ def test_a_clear_pose_needs_no_structural_search_and_is_glanced_at_once(
     assert error < 1.0
     assert result.steps["pose from"] == "learned search"
     assert len(glanced) == 1
+
+
+def in_order(stages: list[str]) -> bool:
+    order = [name for name, _ in STAGES]
+    return stages == sorted(stages, key=order.index)
+
+
+@pytest.mark.parametrize("keypoints", ["auto", "sift"])
+def test_stages_come_in_their_order(matcher: TarMatcher, georeferenced_pair: Pair, keypoints: str) -> None:
+    """The bar never goes back, so that what came too early would make it stand still."""
+    stages: list[str] = []
+    pair = georeferenced_pair
+    task = MatchTask(pair.optical, pair.sar, RANGES["georef"], MatchOptions(method="tar", keypoints=keypoints))
+    matcher.match(task, Reporter(on_progress=lambda stage, share: stages.append(stage)))
+    assert in_order(stages)
+    assert {"Searching the position", "Refining the position", "Matching tie points"} == set(stages)
+
+
+def test_the_last_look_is_weighed_whatever_tie_points_are_handed_over(
+    matcher: TarMatcher, georeferenced_pair: Pair
+) -> None:
+    pair, found = georeferenced_pair, {}
+    for kind in ("grid", "sift"):
+        options = MatchOptions(method="tar", keypoints=kind)
+        found[kind] = matcher.examine(MatchTask(pair.optical, pair.sar, RANGES["georef"], options)).evidence
+    assert found["sift"]["last"] == found["grid"]["last"] != found["grid"]["gain"]
+    assert found["grid"]["last"] > 1
 
 
 def test_tie_points_at_keypoints(matcher: TarMatcher) -> None:
@@ -196,7 +224,8 @@ def test_a_large_scene_is_matched_from_coarse_to_fine(matcher: TarMatcher) -> No
     assert 100 < len(result.ties) < 700
     quarters = np.bincount((result.ties.reference > 600) @ np.array([1, 2]), minlength=4)
     assert quarters.min() > 15
-    assert "Matching tie points" in stages
+    assert in_order(stages)
+    assert {"Searching the position", "Refining the position", "Matching tie points"} == set(stages)
 
 
 def test_windows_of_small_overlaps_do_not_all_show_the_same_ground(matcher: TarMatcher) -> None:
