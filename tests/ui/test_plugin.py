@@ -120,8 +120,9 @@ def test_a_run_from_click_to_layers(ready, qtbot, sample_scene, qgis_iface) -> N
     assert sample_scene.fingerprint() == before
 
 
-@pytest.mark.parametrize("stage", [name for name, _ in STAGES])
+@pytest.mark.parametrize("stage", [name for name, _ in STAGES if name != "Refining the position"])
 def test_cancel_at_each_stage(ready, qtbot, stage, tmp_path) -> None:
+    """The sample's position is plain at a glance and leaves nothing to refine, so that stage does not come."""
     control, dock = ready
     task = start(control, dock, qtbot)
     if stage != STAGES[0][0]:  # which has begun already

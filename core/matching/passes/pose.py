@@ -109,6 +109,7 @@ def _on_small_grid(
     looked: Hypothesis | None = None
     for start in range(0, len(grid), AT_ONCE):
         tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
+        reporter.progress("Searching the position", 0.3 * min(start + AT_ONCE, len(grid)) / len(grid))
         best = max(tested, key=lambda h: h.score, default=None)
         if best is None or best is looked or best.score < beyond_doubt:
             continue
