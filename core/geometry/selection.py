@@ -23,7 +23,7 @@ _STRAIGHT = ("shift", "similarity", "affine")  # cannot bend to errors that neig
 _TPS_POINTS = 30  # a spline is as flexible as a poly3
 _GAIN = 1.12  # a more complex model must lower the held-out error by 12 %
 _WORTH = 0.3  # pixels: it must explain at least this much; neighbouring windows share pixels and so some error
-_STANDARD_ERRORS = 2.0  # and by two standard errors of the difference
+_STANDARD_ERRORS = 2.0  # and by two standard errors of the difference, by more where few blocks tell them
 _FEWEST_BLOCKS, _MOST_BLOCKS = 5, 36
 _MOST_POINTS = 600  # more say nothing new about the model, but cost time
 _CLIP = 3.0  # tolerances beyond which a held-out residual counts no more
@@ -67,10 +67,10 @@ def choose_model(
     but must confirm its outcome. tolerance: pixels, bounds the influence of a single wrong point.
 
     The measure is the error in left-out spatial blocks of GCPs (cross-validation). A model is clearly worse
-    if its error is 12 % larger *and* the difference exceeds two standard errors over the blocks (the
-    one-standard-error rule of Breiman et al. 1984, stricter). Only models are tried that have three GCPs
-    for each that they need at least; for models that can bend, GCPs closer than `reach` pixels, whose errors
-    are alike, count as one.
+    if its error is 12 % larger *and* the difference exceeds two standard errors over the blocks, or as many as
+    are as rare with so few blocks (the one-standard-error rule of Breiman et al. 1984, stricter). Only models
+    are tried that have three GCPs for each that they need at least; for models that can bend, GCPs closer than
+    `reach` pixels, whose errors are alike, count as one.
     With too few GCPs for any, the simplest is taken, and with fewer than three a shift.
     """
     r, m = as_points(reference, "reference"), as_points(moving, "moving")
@@ -133,7 +133,19 @@ def _clearly_worse(errors: Floats, best: Floats) -> bool:
     difference = errors - best
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
     much = errors.mean() > _GAIN**2 * best.mean() and errors.mean() > best.mean() + _WORTH**2
-    return bool(much and difference.mean() > _STANDARD_ERRORS * standard_error)
+    return bool(much and difference.mean() > _as_rare(_STANDARD_ERRORS, len(difference)) * standard_error)
+
+
+def _as_rare(deviations: float, count: int) -> float:
+    """Standard errors of the mean of `count` values that are as rare as so many standard deviations.
+
+    Student's quantile by its expansion (Fisher, Cornish 1960), within 1 % from five values on.
+    """
+    z, n = deviations, count - 1
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / n + second / n**2 + third / n**3
 
 
 def _check_rmse(model: str, r: Points, m: Points, held: Flags, smoothing: float) -> float:

@@ -14,6 +14,8 @@ from ...core.pipeline import Overall
 from .progress import Progress
 
 LOG_TAG = "Sarto"
+_held: set[BackgroundTask] = set()
+"""Tasks that were started and have not ended."""
 
 
 class BackgroundTask(QgsTask):
@@ -54,14 +56,16 @@ class BackgroundTask(QgsTask):
 
         Added while the manager still puts another task away (so from that one's `done`), a task may get the
         address of the other one's runnable, and the manager then takes it out of the pool: it waits forever
-        (QGIS issue 53806).
+        (QGIS issue 53806). It is held until its thread has ended: the manager holds its C++ half only.
         """
+        _held.add(self)
+        QTimer.singleShot(0, self._begin)
 
-        def begin() -> None:  # holds the task, which a bound method would not
-            if not self._is_over:
-                QgsApplication.taskManager().addTask(self)
-
-        QTimer.singleShot(0, begin)
+    def _begin(self) -> None:
+        if self._is_over:
+            _held.discard(self)
+        else:
+            QgsApplication.taskManager().addTask(self)
 
     def wait(self, seconds: float = 5.0) -> None:
         """Wait until its thread has let go.
@@ -103,13 +107,17 @@ class BackgroundTask(QgsTask):
         if self.status() != QgsTask.TaskStatus.Queued:
             super().cancel()
         else:
-            self.finished(False)  # for us it is over now, however long others keep QGIS's threads
+            self._end()  # for us it is over now, however long others keep QGIS's threads
 
     def _is_to_stop(self) -> bool:
         return self._is_unwanted or bool(self.isCanceled())
 
     def finished(self, _ok: bool) -> None:
         """In the main thread, called by QGIS after `run`, or instead of it where it was cancelled before."""
+        _held.discard(self)
+        self._end()
+
+    def _end(self) -> None:
         if not self._is_over:
             self._is_over = True
             self.done.emit(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sarto.core.geometry import choose_model, fit, split_check_points
+from sarto.core.geometry.selection import _as_rare
 
 SIDE = 1000.0
 
@@ -97,6 +98,12 @@ def test_few_points_get_simple_models():
     few = choose_model(reference[:8], moving[:8])
     assert few.model in ("shift", "similarity")
     assert {s.model for s in few.scores if s.remark == "too few GCPs"} >= {"affine", "poly2", "tps"}
+
+
+@pytest.mark.parametrize(("count", "student"), [(5, 2.869), (9, 2.366), (36, 2.074), (10_000, 2.0)])
+def test_few_blocks_need_a_larger_difference(count, student):
+    """Student's t exceeded with 2.275 %, as two standard deviations are; from tables."""
+    assert _as_rare(2.0, count) == pytest.approx(student, rel=0.01)
 
 
 def test_collinear_points_fall_back():

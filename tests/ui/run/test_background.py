@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+import weakref
 
 import pytest
 from qgis.core import QgsApplication, QgsTask
@@ -126,16 +127,27 @@ def test_to_wait_for_a_task_that_has_not_begun_ends_it(qtbot) -> None:
     assert task.was_cancelled
 
 
-def test_a_task_that_nobody_else_holds_is_run(qtbot) -> None:
+def test_a_task_that_nobody_else_holds_is_run_and_then_gone(qtbot) -> None:
+    """QGIS holds the C++ half of a task only, and could not call the other one."""
     ended: list[str] = []
+    kept: list[weakref.ref[BackgroundTask]] = []
+
+    def work(_reporter: Reporter) -> None:
+        time.sleep(0.1)
+        ended.append("ran")
 
     def start() -> None:
-        task = BackgroundTask("t", lambda _reporter: ended.append("ran"))
+        task = BackgroundTask("t", work)
         task.start()
+        kept.append(weakref.ref(task))
 
     start()
-    gc.collect()
-    qtbot.waitUntil(lambda: ended == ["ran"], timeout=10_000)
+
+    def is_over() -> bool:
+        gc.collect()
+        return ended == ["ran"] and kept[0]() is None
+
+    qtbot.waitUntil(is_over, timeout=10_000)
 
 
 def test_a_task_started_by_the_end_of_another_waits_until_qgis_has_put_that_away(qtbot) -> None:
