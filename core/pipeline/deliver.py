@@ -149,9 +149,10 @@ def write_results(
         write_land_cover(extras.land_cover, folder / FILES["land_cover"])
     if "report" in kinds:
         reporter.progress("Writing the report", 0.0)
-        views = pair_views(pair, transform)
+        views = pair_views(pair, transform, reporter)
         result = timed(result)
-        painted = None if extras.painted is None else painted_view(pair, transform, extras.painted)
+        painted = None if extras.painted is None else painted_view(pair, transform, extras.painted, reporter)
+        reporter.check()
         shown = views.reference, views.before, views.after
         write_report(folder / FILES["report"], result, *shown, cover=extras.land_cover, painted=painted)
     result = timed(result)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..assess import bilinear, pixel_positions
-from ..contract import Floats, Painting, Pixels, PreparedPair
+from ..contract import SILENT, Floats, Painting, Pixels, PreparedPair, Reporter
 from ..geometry import Transform, affine
 
 VIEW_SIDE = 2000
-BLOCK_ROWS = 256
+BLOCK_ROWS = 64
+"""Rows moved between two questions for a cancel; a spline takes long."""
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,29 @@ class PairViews:
     after: Pixels
 
 
-def pair_views(pair: PreparedPair, transform: Transform) -> PairViews:
-    """Views of at most VIEW_SIDE pixels a side. 'before' is empty where the layers shared no world."""
+def pair_views(pair: PreparedPair, transform: Transform, reporter: Reporter = SILENT) -> PairViews:
+    """Views of at most VIEW_SIDE pixels a side. 'before' is empty where the layers shared no world.
+
+    Raises Cancelled.
+    """
     factor = _factor(pair)
     reference = _shrink(pair.reference, factor)
     moving = _shrink(pair.moving, factor)
     before = moving if pair.is_georeferenced else np.zeros_like(reference)
-    return PairViews(reference, before, _moved(moving, factor, np.eye(2, 3), reference.shape, factor, transform))
+    after = _moved(moving, factor, np.eye(2, 3), reference.shape, factor, transform, reporter)
+    return PairViews(reference, before, after)
 
 
-def painted_view(pair: PreparedPair, transform: Transform, painted: Painting) -> Pixels:
-    """A painting of the moving image as `PairViews.after` shows the image itself."""
+def painted_view(
+    pair: PreparedPair, transform: Transform, painted: Painting, reporter: Reporter = SILENT
+) -> Pixels:
+    """A painting of the moving image as `PairViews.after` shows the image itself. Raises Cancelled."""
     factor = _factor(pair)
     rows, columns = (n // factor for n in pair.reference.shape)
     size = float(np.sqrt(abs(np.linalg.det(painted.lattice[:, :2]))))
     fewer = min(max(1, round(factor / size)), *painted.values.shape)
     small = _shrink(painted.values, fewer)
-    return _moved(small, fewer, affine.invert(painted.lattice), (rows, columns), factor, transform)
+    return _moved(small, fewer, affine.invert(painted.lattice), (rows, columns), factor, transform, reporter)
 
 
 def _factor(pair: PreparedPair) -> int:
@@ -47,7 +54,13 @@ def _factor(pair: PreparedPair) -> int:
 
 
 def _moved(
-    image: Pixels, shrunk: int, from_moving: Floats, shape: tuple[int, ...], factor: int, transform: Transform
+    image: Pixels,
+    shrunk: int,
+    from_moving: Floats,
+    shape: tuple[int, ...],
+    factor: int,
+    transform: Transform,
+    reporter: Reporter,
 ) -> Pixels:
     """An image on the reference's footprint, every `factor` pixels.
 
@@ -56,6 +69,7 @@ def _moved(
     half = (factor - 1) / 2
     after = np.zeros((shape[0], shape[1]), np.uint8)
     for row in range(0, shape[0], BLOCK_ROWS):
+        reporter.check()
         height = min(BLOCK_ROWS, shape[0] - row)
         positions = pixel_positions(half, row * factor + half, shape[1], height, factor)
         target = affine.apply(from_moving, transform.apply(positions.reshape(-1, 2))).reshape(positions.shape)

@@ -64,7 +64,7 @@ def _match_tiles(
         words = model.words_for(views, (rows, columns))
         maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words)
     reporter.check()
-    places = match_maps(model, maps, mask, views, plan)
+    places = match_maps(model, maps, mask, views, plan, reporter)
     each = len(places) // len(views)
     found = []
     for k, view in enumerate(views):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from ...contract import SILENT, Reporter
 from ..correlate import find_peaks
 from .vote import log_support
 
@@ -37,7 +38,14 @@ class Refined:
 
 
 def correlation_volume(
-    fixed: Tensor, fixed_mask: Tensor, moved: Tensor, moved_mask: Tensor, half: int, radius: int, stride: int
+    fixed: Tensor,
+    fixed_mask: Tensor,
+    moved: Tensor,
+    moved_mask: Tensor,
+    half: int,
+    radius: int,
+    stride: int,
+    reporter: Reporter = SILENT,
 ) -> tuple[Tensor, Tensor]:
     """Normalised correlation of the window around every `stride`-th cell with the other map, at all shifts.
 
@@ -58,6 +66,7 @@ def correlation_volume(
     area = float((2 * half + 1) ** 2)
     surfaces, shares = [], []
     for dy in range(side):
+        reporter.check()
         shown, strong = mask[:, dy : dy + rows], strength[:, dy : dy + rows]
         product = sums.of_columns(bands.of_rows(dy, sums))
         first = sums.of_products(energy, shown, side)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract import Flags, Floats, Pixels, Points, Reporter
+from ...contract import SILENT, Flags, Floats, Pixels, Points, Reporter
 from ...geometry import affine
 from .dual_softmax import MOST_SHARP
 from .network import FINE_CELL
@@ -92,19 +92,27 @@ def match_tiles(
     views = [TileView(lattice, pose) for pose in poses for lattice in lattices]
     parts = []
     for chosen, maps, mask in fine_views(model, reference, moving, views, size, plan.edges, reporter):
-        parts.append(match_maps(model, maps, mask, views[chosen], plan))
+        reporter.check()
+        parts.append(match_maps(model, maps, mask, views[chosen], plan, reporter))
         reporter.progress(stage, chosen.stop / len(views))
     found = Ties.join(parts)
     each = len(found) // len(poses)
     return [found.select(np.arange(k * each, (k + 1) * each)) for k in range(len(poses))]
 
 
-def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list[TileView], plan: Plan) -> Ties:
+def match_maps(
+    model: Model,
+    maps: torch.Tensor,
+    mask: torch.Tensor,
+    views: list[TileView],
+    plan: Plan,
+    reporter: Reporter = SILENT,
+) -> Ties:
     """Match the fine features of tiles (see `PairNetwork.fine`) at the plan's places, tile after tile."""
     optical, sar = maps.chunk(2)
     optical_mask, sar_mask = mask.chunk(2)
     sharpness = model.network.sharpness.exp().clamp_max(MOST_SHARP)
-    there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan), sharpness)
+    there = refine(*_volume(optical, optical_mask, sar, sar_mask, plan, reporter), sharpness)
     _, rows, columns = there.value.shape
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     cells = np.stack([x, y], axis=-1) * plan.stride + plan.stride // 2
@@ -112,7 +120,7 @@ def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list
     shift = there.shift.double().cpu().numpy()
     round_trip = np.zeros(there.value.shape)
     if plan.there_and_back:
-        back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan), sharpness)
+        back = refine(*_volume(sar, sar_mask, optical, optical_mask, plan, reporter), sharpness)
         round_trip = _round_trip(there, back, plan.stride).double().cpu().numpy() * FINE_CELL * plan.factor
     reference = np.stack([affine.apply(v.lattice, pixels) for v in views])
     moving = np.stack([affine.apply(v.to_moving, pixels + shift[k] * FINE_CELL) for k, v in enumerate(views)])
@@ -136,9 +144,16 @@ def match_maps(model: Model, maps: torch.Tensor, mask: torch.Tensor, views: list
 
 
 def _volume(
-    first: torch.Tensor, first_mask: torch.Tensor, second: torch.Tensor, second_mask: torch.Tensor, plan: Plan
+    first: torch.Tensor,
+    first_mask: torch.Tensor,
+    second: torch.Tensor,
+    second_mask: torch.Tensor,
+    plan: Plan,
+    reporter: Reporter,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return correlation_volume(first, first_mask, second, second_mask, plan.half, plan.radius, plan.stride)
+    return correlation_volume(
+        first, first_mask, second, second_mask, plan.half, plan.radius, plan.stride, reporter
+    )
 
 
 def _round_trip(there: Refined, back: Refined, stride: int) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sarto.core.contract import Cancelled, Reporter
 from sarto.core.matching.correlate import correlate
 from sarto.core.matching.passes.refine import correlation_volume, refine
 from sarto.core.matching.passes.vote import Bounds, log_support, vote
@@ -132,3 +133,18 @@ def test_the_vote_is_repeatable() -> None:
     first, second = vote(places, logs, True, 7), vote(places, logs, True, 7)
     assert np.array_equal(first[0], second[0])
     assert first[1] == second[1]
+
+
+def test_a_cancel_is_answered_within_the_correlation() -> None:
+    """A batch of tiles takes seconds on a busy machine."""
+    ones, asked = torch.ones(2, 40, 40), [0]
+
+    def cancelled() -> bool:
+        asked[0] += 1
+        return asked[0] > 3
+
+    with pytest.raises(Cancelled):
+        correlation_volume(
+            _maps(40, 40, 0), ones, _maps(40, 40, 3), ones, 6, 5, 4, Reporter(is_cancelled=cancelled)
+        )
+    assert asked[0] == 4
