@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from ..contract import Verdict
 from .finished import Finished
-from .methods import PEER_PREFIX
 from .paired import PerPair, lead
 from .protocols import PROTOCOLS
 from .records import FAILED, Row
@@ -183,15 +181,12 @@ def _lines(runs: Sequence[Finished], group: str) -> list[Line]:
         Line(run.pairs, group, run.method, len(rows), tuple(column[i] for column in columns))
         for i, (run, rows) in enumerate(chosen)
     ]
-    return lines + _any_of(lines)
+    return lines + _any_of([line for line, (run, _) in zip(lines, chosen) if run.is_plain])
 
 
 def _any_of(lines: list[Line]) -> list[Line]:
-    """On how many pairs at least one of the methods succeeds that saw all of them; [] for a single method.
-
-    Without methods changed for a measurement (`tar:no-text`), with other weights, or shown speckle.
-    """
-    whole = [line for line in lines if _is_plain(line.method) and line.cells[0].figure is not None]
+    """On how many pairs at least one of the methods succeeds that saw all of them; [] for a single method."""
+    whole = [line for line in lines if line.cells[0].figure is not None]
     most = max((line.count for line in whole), default=0)
     whole = [line for line in whole if line.count == most]
     figures = [line.cells[0].figure for line in whole]
@@ -199,11 +194,6 @@ def _any_of(lines: list[Line]) -> list[Line]:
         return []
     cells = tuple(_any_cell([line.cells[i] for line in whole]) for i in range(len(whole[0].cells)))
     return [Line(whole[0].pairs, whole[0].group, ANY_METHOD, most, cells)] if any(c.figure for c in cells) else []
-
-
-def _is_plain(method: str) -> bool:
-    """See `Finished.method`."""
-    return re.fullmatch(rf"({PEER_PREFIX})?[\w-]+", method) is not None
 
 
 def _any_cell(cells: list[Cell]) -> Cell:

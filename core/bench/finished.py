@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract import InputError
+from .methods import PEER_PREFIX
 from .records import Row, read_rows
 
 NOTE, ROWS = "bench.json", "pairs.csv"
@@ -32,6 +33,12 @@ class Finished:
     manifest: str
     options: Mapping[str, Any]
     rows: tuple[Row, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is as users have it: no part changed (`tar:no-text`), no other weights, no speckle."""
+        changed = ":" in str(self.options["method"]).removeprefix(PEER_PREFIX)
+        return not (changed or _weights(self.options) or self.options.get("control"))
 
 
 def read_finished(folders: Sequence[Path], names: Mapping[str, str] | None = None) -> list[Finished]:
@@ -77,12 +84,17 @@ def _read(folder: Path) -> Finished:
         method, protocol, manifest = (str(options[name]) for name in ("method", "protocol", "manifest"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / NOTE} is damaged: {error}.", "Run the bench again.") from error
-    if weights := (options.get("engine") or {}).get("weights"):
+    if weights := _weights(options):
         method = f"{method} ({Path(weights).stem})"
     if options.get("control"):
         method = f"{method}, control"
     rows = tuple(read_rows(folder / ROWS))
     return Finished(folder, method, protocol, str(options.get("manifest_file", "")), manifest, options, rows)
+
+
+def _weights(options: Mapping[str, Any]) -> str:
+    """Their file, "" = those that ship."""
+    return str((options.get("engine") or {}).get("weights") or "")
 
 
 def _of_the_same_pairs(runs: Sequence[Finished]) -> Iterable[tuple[Finished, Finished]]:

@@ -220,7 +220,9 @@ def test_any_of_them_counts_pairs_on_which_one_method_succeeds(tmp_path: Path) -
     second = write_run(tmp_path / "two", make_rows([9.0, 1.0, 4.0, 9.0] * 5), "two")
     fewer = write_run(tmp_path / "few", make_rows([1.0] * 8), "few")
     changed = write_run(tmp_path / "changed", make_rows([1.0] * 24), "two:unguided")
-    line = shown(page(first, second, fewer, changed), "promptmid", with_any=True)[-1]
+    own = write_run(tmp_path / "own", make_rows([1.0] * 24), "one", engine={"weights": "own.safetensors"})
+    speckle = write_run(tmp_path / "speckle", make_rows([1.0] * 24), "two", control=True)
+    line = shown(page(first, second, fewer, changed, own, speckle), "promptmid", with_any=True)[-1]
     assert (line["method"], line["n"], line["pairs"]) == (ANY_METHOD, "20", "manifest 0123456789ab, all")
     assert line["CMR@3"].split()[0] == "50.0"
     assert line["CMR@5"].split()[0] == "75.0"
