@@ -22,7 +22,7 @@ from ..protocol import MatchTask
 from .second_pass import FINAL, Outcome, conclude, last_stride
 from .tiles import Plan, Ties, match_maps
 from .tiling import tiling
-from .views import Model, TileView, cut_views, padded
+from .views import Cut, Model, TileView, cut_views, padded
 
 AT_ONCE = 2
 """Tiles matched at once: a cancel is answered after them at the latest."""
@@ -43,8 +43,8 @@ def keypoint_look(
     parts = []
     for start in range(0, len(views), AT_ONCE):
         few = views[start : start + AT_ONCE]
-        for chosen, optical, sar in cut_views(model, task.seen, task.moving, few, size, reporter):
-            parts += _match_tiles(model, kind, (optical, sar), few[chosen], plan, reporter)
+        for cut in cut_views(model, task.seen, task.moving, few, size, reporter):
+            parts += _match_tiles(model, kind, cut, few[cut.chosen], plan, reporter)
         reporter.progress("Matching tie points", (start + len(few)) / len(views))
     return conclude(task, outcome, Ties.join(parts), plan)
 
@@ -52,17 +52,16 @@ def keypoint_look(
 def _match_tiles(
     model: Model,
     kind: str,
-    pair: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]],
+    cut: Cut,
     views: list[TileView],
     plan: Plan,
     reporter: Reporter,
 ) -> list[Ties]:
-    """pair: values and validity of the optical tiles, and of the SAR tiles."""
-    (values, valid), (sar, sar_valid) = pair
+    (values, valid), (sar, sar_valid) = cut.optical, cut.sar
     rows, columns = sar.shape[-2:]
     with half_precision(model.device):
         words = model.words_for(views, (rows, columns))
-        maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words)
+        maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words, cut.kept)
     reporter.check()
     places = match_maps(model, maps, mask, views, plan, reporter)
     each = len(places) // len(views)

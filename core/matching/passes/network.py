@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
 from .dual_softmax import DualSoftmax
+
+T = TypeVar("T")
+Kept = dict[str, Any]
+"""What a network has seen of optical tiles by themselves, by its own names: more poses may be tried on them."""
 
 STRIDE = 16
 """Image sides must be multiples of this."""
@@ -33,7 +38,8 @@ class Encoded(NamedTuple):
 class PairNetwork(Protocol):
     """A network for pairs of tiles: optical (B, bands, H, W), SAR and both validities (B, 1, H, W); 0…255, 0…1.
 
-    A single optical tile stands for B. words: what it is told besides, see `Model.words_for`.
+    A single optical tile stands for B. words: what it is told besides, see `Model.words_for`; kept: of the same
+    optical tiles, see `Kept` (None: nothing is kept).
     coarse_matcher: matches its coarse features; sharpness: logarithm of the factor on correlations of its fine
     ones before their softmax.
     """
@@ -45,17 +51,40 @@ class PairNetwork(Protocol):
     def sharpness(self) -> Tensor: ...
 
     def encode(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Any
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        words: Any,
+        kept: Kept | None = None,
     ) -> Encoded: ...
 
     def fine(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, edges: float, words: Any
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        edges: float,
+        words: Any,
+        kept: Kept | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Features (2B, C, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
         edges: share of the edge maps in their energy, 0…1.
         """
         ...
+
+
+def once(kept: Kept | None, name: str, make: Callable[[], T]) -> T:
+    """What is kept under a name; where there is nothing, it is made, and kept."""
+    if kept is None:
+        return make()
+    if name not in kept:
+        kept[name] = make()
+    found: T = kept[name]
+    return found
 
 
 def like(single: Tensor, count: int) -> Tensor:

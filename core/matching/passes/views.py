@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from ...geometry import affine
 from .. import imaging
 from ..device import half_precision
 from .calibration import Calibration
-from .network import STRIDE, Encoded, PairNetwork
+from .network import STRIDE, Encoded, Kept, PairNetwork
 
 M = TypeVar("M", bound="Model")
 BATCH_PIXELS = 6e5
@@ -35,14 +35,45 @@ class TileView:
         return affine.compose(self.pose, self.lattice)
 
 
+class Cut(NamedTuple):
+    """Some of the tiles asked for.
+
+    chosen: which; optical, sar: values (B, bands, rows, columns) and validity (B, 1, rows, columns); one optical
+    tile may stand for B. kept: see `PairNetwork`.
+    """
+
+    chosen: slice
+    optical: tuple[Tensor, Tensor]
+    sar: tuple[Tensor, Tensor]
+    kept: Kept | None
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An optical tile that poses were tried on: (rows, columns) of an image at a lattice; what was seen of it."""
+
+    image: Pixels
+    lattice: Floats
+    size: tuple[int, int]
+    tile: tuple[Tensor, Tensor]
+    kept: Kept = field(default_factory=dict)
+
+    def shows(self, image: Pixels, lattice: Floats, size: tuple[int, int]) -> bool:
+        return self.image is image and self.size == size and np.array_equal(self.lattice, lattice)
+
+
 @dataclass(frozen=True)
 class Model:
-    """A network ready to use. calibration: what its figures are worth; batch_pixels: see `BATCH_PIXELS`."""
+    """A network ready to use on one pair of images.
+
+    calibration: what its figures are worth; batch_pixels: see `BATCH_PIXELS`.
+    """
 
     network: PairNetwork
     device: torch.device
     calibration: Calibration = field(default_factory=Calibration)
     batch_pixels: float = field(default=BATCH_PIXELS, kw_only=True)
+    _last: list[_Shown] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def holding(self: M, share: float) -> M:
         """The same model with so much less at once, 0…1."""
@@ -72,9 +103,9 @@ def encode_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
-    for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
+    for chosen, optical, sar, kept in cut_views(model, reference, moving, views, size, reporter):
         with half_precision(model.device):
-            encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size))
+            encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size), kept)
         yield chosen, encoded
 
 
@@ -88,9 +119,9 @@ def fine_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
-    for chosen, optical, sar in cut_views(model, reference, moving, views, size, reporter):
+    for chosen, optical, sar, kept in cut_views(model, reference, moving, views, size, reporter):
         with half_precision(model.device):
-            maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size))
+            maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size), kept)
         yield chosen, maps, mask
 
 
@@ -101,8 +132,8 @@ def cut_views(
     views: list[TileView],
     size: tuple[int, int],
     reporter: Reporter,
-) -> Iterator[tuple[slice, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-    """Values (B, bands, rows, columns) and validity of tiles, some at a time; one optical may stand for B."""
+) -> Iterator[Cut]:
+    """Tiles of size (rows, columns), some at a time."""
     step = max(1, int(model.batch_pixels / (size[0] * size[1])))
     for start in range(0, len(views), step):
         reporter.check()
@@ -110,9 +141,23 @@ def cut_views(
         lattices = [v.lattice for v in views[chosen]]
         if all(np.array_equal(lattice, lattices[0]) for lattice in lattices):
             lattices = lattices[:1]  # poses tried on one place: it is encoded once
-        optical = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
+        optical, kept = _optical(model, reference, lattices, size)
         sar = _tensors([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
-        yield chosen, optical, sar
+        yield Cut(chosen, optical, sar, kept)
+
+
+def _optical(
+    model: Model, reference: Pixels, lattices: list[Floats], size: tuple[int, int]
+) -> tuple[tuple[Tensor, Tensor], Kept | None]:
+    """Optical tiles, and what has been seen of a single one: small images are looked at several times."""
+    last = next((shown for shown in model._last if shown.shows(reference, lattices[0], size)), None)
+    if len(lattices) == 1 and last is not None:
+        return last.tile, last.kept
+    tiles = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
+    if len(lattices) > 1:
+        return tiles, None
+    model._last[:] = [_Shown(reference, lattices[0], size, tiles)]
+    return tiles, model._last[0].kept
 
 
 def _tensors(layers: list[imaging.Layer], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -101,11 +101,10 @@ def _support(parameters: Floats, unit: Tensor, logs: Tensor) -> Tensor:
     # Quadratic B-spline weights: linear ones have a cusp at every whole cell and would draw the answer there.
     part = (at - nearest).clamp(-1, 1)
     weights = torch.stack([0.5 * (0.5 - part) ** 2, 0.75 - part**2, 0.5 * (0.5 + part) ** 2], dim=-1)
-    flat = logs.flatten(1)
-    each = torch.arange(len(flat), device=flat.device)[None].expand(len(parameters), -1)
-    corner = (nearest[..., 1].long() - 1) * side + nearest[..., 0].long() - 1
+    first = torch.arange(len(logs), device=logs.device) * side**2
+    corner = first + (nearest[..., 1].long() - 1) * side + nearest[..., 0].long() - 1
     value = torch.zeros_like(part[..., 0])
     for j in range(3):
-        row = sum(weights[..., 0, i] * flat[each, corner + j * side + i] for i in range(3))
+        row = sum(weights[..., 0, i] * logs.take(corner + (j * side + i)) for i in range(3))
         value = value + weights[..., 1, j] * row
     return torch.where(inside, value, torch.full_like(value, float(np.log(FLOOR)))).mean(1)

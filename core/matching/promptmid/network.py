@@ -16,7 +16,7 @@ from ..land_use import CLASSES
 from ..passes.blocks import levelled
 from ..passes.dual_softmax import DualSoftmax
 from ..passes.fine import with_edges
-from ..passes.network import COARSE_CELL, Encoded, coarse_mask, like
+from ..passes.network import COARSE_CELL, Encoded, Kept, coarse_mask, like, once
 from ..passes.views import BATCH_PIXELS
 from .aggregate import SCALE, Aggregation
 from .descriptors import DescriptorWindow
@@ -159,13 +159,19 @@ class DescriptorNetwork(nn.Module, ABC):
         """Levelled grey images (B, H, W) painted from noise in one look."""
 
     def describe(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        words: Prompt,
+        kept: Kept | None = None,
     ) -> Described:
         """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
 
-        A single optical image stands for B; words: of B pairs, or of all of them.
+        A single optical image stands for B; words: of B pairs, or of all of them; kept: see `PairNetwork`.
         """
-        found = self._look(optical, optical_valid, sar, sar_valid, words, SCALE)
+        found = self._look((optical, optical_valid), (sar, sar_valid), words, SCALE, kept)
         ours, theirs = found.merged
         return Described(
             _levelled(self.optical.head(ours)),
@@ -174,10 +180,16 @@ class DescriptorNetwork(nn.Module, ABC):
         )
 
     def low_level(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        words: Prompt,
+        kept: Kept | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Features (B, channels, H / 2, W / 2) of both that place tie points; arguments as of `describe`."""
-        found = self._look(optical, optical_valid, sar, sar_valid, words, LOW)
+        found = self._look((optical, optical_valid), (sar, sar_valid), words, LOW, kept)
         ours, theirs = found.merged
         return self.optical_low(found.optical.features[LOW], ours), self.sar_low(found.sar[LOW], theirs)
 
@@ -186,29 +198,52 @@ class DescriptorNetwork(nn.Module, ABC):
         return torch.sigmoid(self._land_use(self.told(levelled(optical, optical_valid), optical_valid)))
 
     def encode(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        words: Prompt,
+        kept: Kept | None = None,
     ) -> Encoded:
         """Descriptors as coarse features: the mean over each coarse cell."""
-        found = self.describe(optical, optical_valid, sar, sar_valid, words)
+        found = self.describe(optical, optical_valid, sar, sar_valid, words, kept)
         valid, mask = coarse_mask(optical_valid, sar_valid)
         both = torch.cat([like(found.optical, len(sar)), found.sar])
         return Encoded(functional.avg_pool2d(both, COARSE_CELL // SCALE), mask, valid)
 
     def fine(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, edges: float, words: Prompt
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        edges: float,
+        words: Prompt,
+        kept: Kept | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See `PairNetwork.fine`."""
-        low = self.low_level(optical, optical_valid, sar, sar_valid, words)
+        low = self.low_level(optical, optical_valid, sar, sar_valid, words, kept)
         maps = torch.cat([part.float() for part in low])
         with torch.autocast(maps.device.type, enabled=False):  # edges place to parts of a pixel
-            return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges)
+            return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges, kept)
 
     def _look(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: Prompt, finest: int
+        self,
+        optical: tuple[Tensor, Tensor],
+        sar: tuple[Tensor, Tensor],
+        words: Prompt,
+        finest: int,
+        kept: Kept | None,
     ) -> _Merged:
-        ours = self.look_optical(levelled(optical, optical_valid), optical_valid)
-        theirs = self.look_sar(sar, sar_valid, words.like(len(sar)), finest)
-        return _Merged(ours, theirs, (self.optical(ours.features), self.sar(theirs)))
+        """optical, sar: images and validity."""
+        ours, merged = once(kept, "optical", lambda: self._look_optical(*optical))
+        theirs = self.look_sar(*sar, words.like(len(sar[0])), finest)
+        return _Merged(ours, theirs, (merged, self.sar(theirs)))
+
+    def _look_optical(self, optical: Tensor, valid: Tensor) -> tuple[Looked, Tensor]:
+        found = self.look_optical(levelled(optical, valid), valid)
+        return found, self.optical(found.features)
 
     def _land_use(self, sixteenth: Tensor) -> Tensor:
         mean_and_spread = [sixteenth.float().mean((-2, -1)), sixteenth.float().std((-2, -1))]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..passes.dual_softmax import DualSoftmax
-from ..passes.network import Encoded, coarse_mask
+from ..passes.network import Encoded, Kept, coarse_mask
 from .attention import PairAttention
 from .cfdm import CoarseHead
 from .config import TarConfig
@@ -31,14 +31,20 @@ class TarNetwork(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
     def encode(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, words: TextFeatures | None
+        self,
+        optical: Tensor,
+        optical_valid: Tensor,
+        sar: Tensor,
+        sar_valid: Tensor,
+        words: TextFeatures | None,
+        kept: Kept | None = None,
     ) -> Encoded:
         """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
 
         A single optical image stands for B. words: the text; None leaves TAFE out (for ablation, or where the
-        network has none).
+        network has none). kept: see `PairNetwork`.
         """
-        pyramid = self.encoder(optical, optical_valid, sar, sar_valid)
+        pyramid = self.encoder(optical, optical_valid, sar, sar_valid, kept)
         high, attended = pyramid.sixteenth, None
         if self.text is not None and words is not None:
             attended = self.text(high, words)
@@ -56,7 +62,8 @@ class TarNetwork(nn.Module):
         sar_valid: Tensor,
         edges: float,
         words: TextFeatures | None = None,
+        kept: Kept | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See `LocalEncoder`; text takes no part in it."""
-        found: tuple[Tensor, Tensor] = self.local(optical, optical_valid, sar, sar_valid, edges)
+        found: tuple[Tensor, Tensor] = self.local(optical, optical_valid, sar, sar_valid, edges, kept)
         return found

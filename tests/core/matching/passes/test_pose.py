@@ -18,7 +18,7 @@ from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
 from sarto.core.matching.tar.weights import TarModel
 
-from ..conftest import make_pair
+from ..conftest import Pair, make_pair
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +133,17 @@ def test_poses_on_one_place_share_its_encoding(model: TarModel) -> None:
         both = parts[k // 2][1].coarse.chunk(2)
         together = torch.cat([half[k % 2 : k % 2 + 1] for half in both])
         assert torch.allclose(together, alone.coarse, atol=1e-4)
+
+
+def test_what_was_seen_of_another_place_or_image_is_not_taken_for_this_one(model: TarModel) -> None:
+    first, second = make_pair(64, seed=3), make_pair(64, seed=4)
+    here, there = (TileView(np.array([[1.0, 0, x], [0, 1.0, 0]]), np.eye(2, 3)) for x in (0, 16))
+    looks = [(first, here, 64), (first, there, 64), (first, here, 64), (second, here, 64), (second, here, 48)]
+
+    def seen(model: TarModel, pair: Pair, view: TileView, side: int) -> torch.Tensor:
+        ((_, found),) = encode_views(model, pair.optical, pair.sar, [view], (side, side), SILENT)
+        return found.coarse
+
+    for pair, view, side in looks:
+        fresh = replace(model)
+        assert torch.allclose(seen(model, pair, view, side), seen(fresh, pair, view, side), atol=1e-4)

@@ -14,6 +14,7 @@ from sarto.core.matching import MatchTask
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.fine import with_edges
 from sarto.core.matching.passes.keypoint_look import keypoint_look
+from sarto.core.matching.passes.network import Kept
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.second_pass import FINAL, Outcome
 from sarto.core.matching.passes.tiles import Ties
@@ -46,6 +47,7 @@ def by_structure(
     sar_valid: torch.Tensor,
     edges: float,
     _words: Prompt,
+    _kept: Kept | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What both images show in the same manner: the directions of their edges."""
     maps = [structure_maps(v.float(), k.float())[0] for v, k in ((optical, optical_valid), (sar, sar_valid))]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.fine import EDGE_MAPS
+from sarto.core.matching.passes.network import Kept
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.diffusion import Prompt
 
@@ -82,6 +83,26 @@ def test_one_optical_image_stands_for_many(network: CompactNetwork) -> None:
         assert torch.allclose(one, other, atol=1e-4)
     for one, other in zip(*(network.fine(*optical, *sar, 0.5, words) for optical in (once, many))):
         assert torch.allclose(one, other, atol=1e-3)
+
+
+def test_an_optical_image_need_not_be_seen_again(network: CompactNetwork) -> None:
+    """What is kept of it gives the same features under another pose and prompt, and saves looking."""
+    optical, looked = images(1, 64, 64), []
+    tries = [
+        (images(1, 64, 64, seed), network.prompt(marks(name))) for seed, name in ((1, "water"), (2, "forest"))
+    ]
+    plain = [
+        (network.encode(*optical, *sar, words), network.fine(*optical, *sar, 0.8, words)) for sar, words in tries
+    ]
+    network.optical.register_forward_hook(lambda *_: looked.append(1))
+    kept: Kept = {}
+    for (sar, words), (encoded, (maps, mask)) in zip(tries, plain):
+        again = network.encode(*optical, *sar, words, kept)
+        more, covered = network.fine(*optical, *sar, 0.8, words, kept)
+        assert torch.allclose(again.coarse, encoded.coarse, atol=1e-4)
+        assert torch.allclose(more, maps, atol=1e-4)
+        assert torch.equal(covered, mask)
+    assert len(looked) == 1
 
 
 def test_one_prompt_stands_for_all_pairs(network: CompactNetwork) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sarto.core.matching.passes.fine import EDGE_MAPS
+from sarto.core.matching.passes.network import Kept
 from sarto.core.matching.tar.msfl import normalise
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
@@ -24,6 +25,23 @@ def test_features_have_the_resolutions_of_the_paper(
     assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
     assert maps.shape == (6, SMALL.local[2] + EDGE_MAPS, rows // 2, columns // 2)
     assert mask.shape == (6, rows // 2, columns // 2)
+
+
+def test_an_optical_image_need_not_be_seen_again(network: TarNetwork, text: TextFeatures, monkeypatch) -> None:
+    """What is kept of it gives the same features under another pose, and saves looking."""
+    optical, poses = images(1, 64, 64), [images(count, 64, 64, seed) for count, seed in ((1, 1), (3, 2), (1, 3))]
+    plain = [(network.encode(*optical, *sar, text), network.fine(*optical, *sar, 0.8)) for sar in poses]
+    looked = []
+    for part in (network.encoder.optical_stem, network.local.optical_stem):
+        part.register_forward_hook(lambda *_: looked.append(1))
+    kept: Kept = {}
+    for sar, (encoded, (maps, mask)) in zip(poses, plain):
+        again = network.encode(*optical, *sar, text, kept)
+        more, covered = network.fine(*optical, *sar, 0.8, None, kept)
+        assert torch.allclose(again.coarse, encoded.coarse, atol=1e-4)
+        assert torch.allclose(more, maps, atol=1e-4)
+        assert torch.equal(covered, mask)
+    assert len(looked) == 2
 
 
 def test_brightness_and_contrast_of_a_whole_image_do_not_matter() -> None:
