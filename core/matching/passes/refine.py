@@ -14,7 +14,7 @@ from .vote import log_support
 
 MIN_SHARE = 0.35
 """Least share of a window that must be valid in both images."""
-STRETCH = 32
+STRETCH = 16
 """Columns multiplied at once."""
 
 
@@ -56,28 +56,37 @@ def correlation_volume(
     The same figures as `correlate` gives for single windows, at the price of one product of the maps per shift:
     the sum over a window is a box filter.
     """
-    side = 2 * radius + 1
-    rows = fixed.shape[-2]
+    side, rows = 2 * radius + 1, fixed.shape[-2]
     sums = _BoxSums(fixed, half, stride)
-    energy = fixed.square().sum(1)
-    mask, strength = (functional.pad(x, (radius,) * 4) for x in (moved_mask, moved.square().sum(1)))
-    own = None if bool((fixed_mask == 1).all()) else fixed_mask
     bands = _Bands(fixed, moved, radius)
+    energy = _rows_first(fixed.square().sum(1))
+    own = None if bool((fixed_mask == 1).all()) else _rows_first(fixed_mask)
+    mask, strength = (_rows_first(functional.pad(x, (radius,) * 4)) for x in (moved_mask, moved.square().sum(1)))
     area = float((2 * half + 1) ** 2)
     surfaces, shares = [], []
     for dy in range(side):
         reporter.check()
-        shown, strong = mask[:, dy : dy + rows], strength[:, dy : dy + rows]
-        product = sums.of_columns(bands.of_rows(dy, sums))
+        shown, strong = mask[dy : dy + rows], strength[dy : dy + rows]
+        product = sums.of(bands.of(dy))
         first = sums.of_products(energy, shown, side)
         second, share = sums.of_products(own, strong, side), sums.of_products(own, shown, side)
         surfaces.append(product / torch.sqrt(first.clamp_min(0) * second.clamp_min(0) + (1e-4 * area) ** 2))
         shares.append(share / area)
-    return torch.cat(surfaces, dim=-1).permute(0, 3, 1, 2), torch.cat(shares, dim=-1).permute(0, 3, 1, 2)
+    return _by_shift(surfaces), _by_shift(shares)
+
+
+def _rows_first(layers: Tensor) -> Tensor:
+    """(rows, B, columns) from (B, rows, columns): shifts along the columns are slices in one piece then."""
+    return layers.transpose(0, 1).contiguous()
+
+
+def _by_shift(parts: list[Tensor]) -> Tensor:
+    """(B, shifts, rows, columns) from (columns, rows, B, shifts along a row) of places for each row of shifts."""
+    return torch.cat(parts, dim=-1).permute(2, 3, 1, 0)
 
 
 class _BoxSums:
-    """Sums over the windows around every `stride`-th cell, first along the columns, then along the rows.
+    """Sums over the windows around every `stride`-th cell.
 
     As products with matrices of 0 and 1: more additions than running sums need, but many times faster.
     """
@@ -90,23 +99,23 @@ class _BoxSums:
 
         self.rows, self.columns = windows(like.shape[-2]), windows(like.shape[-1])
 
-    def of_rows(self, layers: Tensor) -> Tensor:
-        """(…, places, columns, shifts) from (…, rows, columns, shifts)."""
-        found = self.rows @ layers.flatten(-2)
-        return found.view(*found.shape[:-1], *layers.shape[-2:])
-
-    def of_columns(self, layers: Tensor) -> Tensor:
-        """(…, places, places, shifts) from (…, places, columns, shifts)."""
-        return self.columns @ layers
+    def of(self, layers: Tensor) -> Tensor:
+        """(places along columns, places along rows, B, shifts) from (rows, B, columns, shifts)."""
+        return self._of_columns((self.rows @ layers.flatten(1)).view(-1, *layers.shape[1:]))
 
     def of_products(self, own: Tensor | None, other: Tensor, shifts: int) -> Tensor:
-        """(B, places, places, shifts) of `own` times `other` under shifts along the rows.
+        """Likewise of `own` times `other` under shifts along the rows.
 
-        own: (B, rows, columns), None = 1; other: (B, rows, columns + shifts - 1).
+        own: (rows, B, columns), None = 1; other: (rows, B, columns + shifts - 1).
         """
-        if own is None:
-            return self.of_columns((self.rows @ other).unfold(-1, shifts, 1))
-        return self.of_columns(self.of_rows(own[..., None] * other.unfold(-1, shifts, 1)))
+        if own is not None:
+            return self.of(own[..., None] * other.unfold(-1, shifts, 1))
+        return self._of_columns((self.rows @ other.flatten(1)).view(-1, *other.shape[1:]).unfold(-1, shifts, 1))
+
+    def _of_columns(self, rows: Tensor) -> Tensor:
+        """As `of` from (places along rows, B, columns, shifts)."""
+        columns = rows.permute(2, 0, 1, 3)
+        return (self.columns @ columns.flatten(1)).view(-1, *columns.shape[1:])
 
 
 class _Bands:
@@ -117,23 +126,20 @@ class _Bands:
     """
 
     def __init__(self, fixed: Tensor, moved: Tensor, radius: int) -> None:
-        count, channels, self.rows, self.columns = fixed.shape
+        self.rows, self.columns = fixed.shape[-2:]
         self.radius = radius
-        self.stretches = -(-self.columns // STRETCH)
-        extra = self.stretches * STRETCH - self.columns
-        left = functional.pad(fixed, (0, extra)).permute(0, 2, 3, 1)
-        right = functional.pad(moved, (radius, radius + extra, radius, radius)).permute(0, 2, 1, 3)
-        self.left = left.reshape(count, self.rows, self.stretches, STRETCH, channels)
-        self.right = right.unfold(3, STRETCH + 2 * radius, STRETCH).transpose(2, 3)
+        extra = -self.columns % STRETCH
+        left = functional.pad(fixed, (0, extra)).permute(2, 0, 3, 1)
+        right = functional.pad(moved, (radius, radius + extra, radius, radius)).permute(2, 0, 3, 1)
+        self.left = left.reshape(*left.shape[:2], -1, STRETCH, left.shape[3]).contiguous()
+        self.right = right.unfold(2, STRETCH + 2 * radius, STRETCH).transpose(3, 4).contiguous()
 
-    def of_rows(self, dy: int, sums: _BoxSums) -> Tensor:
-        """(B, places, columns, 2 radius + 1): sums of the rows for the shifts (dx, dy - radius)."""
-        whole = self.left @ self.right[:, dy : dy + self.rows]
-        count, width, side = len(whole), STRETCH + 2 * self.radius, 2 * self.radius + 1
-        whole = (sums.rows @ whole.flatten(2)).contiguous()
-        blocks = count * whole.shape[1] * self.stretches
-        band = whole.as_strided((blocks, STRETCH, side), (STRETCH * width, width + 1, 1))
-        return band.reshape(count, -1, self.stretches * STRETCH, side)[:, :, : self.columns]
+    def of(self, dy: int) -> Tensor:
+        """(rows, B, columns, 2 radius + 1): products under the shifts (dx, dy - radius)."""
+        whole = self.left @ self.right[dy : dy + self.rows].transpose(3, 4)
+        width, side = whole.shape[-1], 2 * self.radius + 1
+        band: Tensor = whole.as_strided((*whole.shape[:-1], side), (*whole.stride()[:-2], width + 1, 1))
+        return band.flatten(2, 3)[:, :, : self.columns]
 
 
 def refine(volume: Tensor, share: Tensor, sharpness: Tensor) -> Refined:
