@@ -36,8 +36,11 @@ class Console:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Within, Ctrl-C is an orderly cancel; a second one ends the process at once."""
-        before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Within, Ctrl-C or the end of the terminal cancels in good order; a second one ends the process at once."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._interrupt) for number in numbers}
         try:
             yield
         finally:

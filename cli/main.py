@@ -113,7 +113,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     console = Console(args.json, args.quiet)
     try:
         with console.listening():
@@ -127,6 +127,24 @@ def main(argv: list[str] | None = None) -> int:
         if hint:
             print(f"       {hint}", file=sys.stderr)
     return status
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """Options and negative numbers after them in one: argparse takes -1e20 and -inf for options by themselves."""
+    joined: list[str] = []
+    for text in argv:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and _is_negative(text):
+            joined[-1] += f"={text}"
+        else:
+            joined.append(text)
+    return joined
+
+
+def _is_negative(text: str) -> bool:
+    try:
+        return text.startswith("-") and float(text) < 0
+    except ValueError:
+        return False
 
 
 def explain(error: BaseException) -> tuple[str, str, int]:

@@ -26,6 +26,8 @@ class PreparedPair:
         None where it has one only. What one band hides, another may show.
     land_use: uint8 (rows, columns) on `reference_grid`, the class of land use at each pixel (`matching.land_use`:
         1…7), 0 where nothing is known and where `reference` is 0; None where no land-cover layer was read.
+    fills: of the reference and of the moving layer, the value that stands for NoData although the file does not
+        declare it; None where none was found.
     """
 
     reference: Pixels
@@ -35,6 +37,7 @@ class PreparedPair:
     notes: tuple[str, ...] = ()
     bands: Optional[Pixels] = None
     land_use: Optional[Pixels] = None
+    fills: tuple[Optional[float], ...] = (None, None)
 
     @property
     def is_georeferenced(self) -> bool:

@@ -7,13 +7,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..contract import OutputError, OutputOptions, PreparedPair, RegisterResult, Reporter, to_dict
 from ..geometry import Transform
 from ..raster import (
     Scene,
+    has_longitudes,
     input_files,
     source_positions,
     target_grid,
@@ -44,6 +45,7 @@ FILES: dict[str, str] = {
 """Kinds of result and their file names, in the order in which they are written."""
 
 NO_EXTRAS = Extras()
+_BEFORE = "before"  # folder of the files that new ones replace, until all are there
 
 
 def planned_files(directory: str | Path, kinds: tuple[str, ...] = tuple(FILES)) -> dict[str, str]:
@@ -58,7 +60,8 @@ def wanted_kinds(kinds: tuple[str, ...], output: OutputOptions) -> tuple[str, ..
 
 def possible_kinds(kinds: tuple[str, ...], pair: PreparedPair, extras: Extras) -> tuple[str, ...]:
     """The kinds that can be written: GeoJSON needs longitudes and latitudes; not all methods have all extras."""
-    impossible = {*extras.lacking(kinds), *(() if pair.reference_grid.crs else ("geojson",))}
+    crs = pair.reference_grid.crs
+    impossible = {*extras.lacking(kinds), *(() if crs and has_longitudes(crs) else ("geojson",))}
     return tuple(kind for kind in kinds if kind not in impossible)
 
 
@@ -71,9 +74,17 @@ def check_output(directory: str | Path, overwrite: bool, inputs: list[str], kind
     beside = [planned["land_cover"] + SIDECAR] if "land_cover" in planned else []
     for path in (*planned.values(), *beside):
         target = Path(path)
+        try:
+            is_there, is_folder = target.exists(), target.is_dir()
+        except OSError as error:  # a name that is too long
+            raise OutputError(
+                f"'{target}' cannot be written: {error.strerror}.", "Choose another output folder."
+            ) from error
         if target.resolve() in used:
             raise OutputError(f"'{target}' is an input layer.", "Choose another output folder.")
-        if target.exists() and not overwrite:
+        if is_folder:
+            raise OutputError(f"'{target}' is a folder.", "Choose another output folder, or rename that one.")
+        if is_there and not overwrite:
             raise OutputError(f"'{target}' exists already.", "Choose another folder, or allow overwriting.")
 
 
@@ -102,19 +113,52 @@ def staging(directory: str | Path, overwrite: bool) -> Iterator[Path]:
             f"Results could not be written to '{final}': {error.strerror}.", "Is the disk full?"
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if not _holds_old_files(temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
 
 def _move_up(temporary: Path, final: Path, overwrite: bool) -> None:
+    """All files, or none: where one cannot be replaced, those replaced before it come back.
+
+    Raises OutputError.
+    """
     files = sorted(temporary.iterdir())
     for file in files:
-        if (final / file.name).exists() and not overwrite:
+        if (final / file.name).is_dir() or ((final / file.name).exists() and not overwrite):
             raise OutputError(f"'{final / file.name}' appeared in the meantime.", "Choose another folder.")
-    for file in files:
-        os.replace(file, final / file.name)
+    before = temporary / _BEFORE
+    before.mkdir()
+    for done, file in enumerate(files):
+        try:
+            if (final / file.name).exists():
+                os.replace(final / file.name, before / file.name)
+            os.replace(file, final / file.name)
+        except OSError as error:
+            _move_back(before, final, files[:done])
+            raise OutputError(
+                f"'{final / file.name}' cannot be replaced: {error.strerror}.",
+                "Is it open in another program, or protected? The results that were there before are kept.",
+            ) from error
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _move_back(before: Path, final: Path, moved: list[Path]) -> None:
+    """What cannot be moved back stays in `before`, which is then not removed."""
+    for file in moved:
+        if not (before / file.name).exists():
+            with suppress(OSError):
+                (final / file.name).unlink()
+    for old in before.iterdir():
+        with suppress(OSError):
+            os.replace(old, final / old.name)
+
+
+def _holds_old_files(temporary: Path) -> bool:
+    before = temporary / _BEFORE
+    return before.is_dir() and any(before.iterdir())
 
 
 def write_results(

@@ -27,7 +27,7 @@ from ..geometry import leave_one_out, summary
 from ..raster import LandCover, prepare, read_land_cover
 from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
 from .extras import Extras
-from .register import scratch_folder, sources, versions
+from .register import scratch_folder, sources, versions, with_fills
 from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
 
@@ -59,6 +59,7 @@ def apply_edits(edited: EditedRun, directory: str, reporter: Reporter = SILENT) 
 
     with scratch_folder() as scratch:
         pair = prepare(job, reporter, Path(scratch), with_bands=False)
+        job = with_fills(job, pair)
         _check_unchanged(pair, old, job)
         reporter.progress("Assessing", 0.0)
         kinds = possible_kinds(kinds, pair, extras)

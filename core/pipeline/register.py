@@ -55,13 +55,16 @@ def register(
 
     with scratch_folder() as scratch:
         pair = prepare(job, reporter, Path(scratch), classify=land_use_reader(job))
+        job = with_fills(job, pair)
         search, wanted = SearchRange.parse(job.match.range), ("land_cover" in kinds, "painted" in kinds)
         solution = solve(pair, matcher, search, job.match, job.model, reporter, *wanted)
         extras = Extras.of(pair, solution.match, kinds)
         notes = unheeded(job, extras.lacking(kinds))
         for note in notes:
             reporter.log(note)
-        kinds = possible_kinds(kinds, pair, extras)
+        asked, kinds = kinds, possible_kinds(kinds, pair, extras)
+        if "geojson" in asked and "geojson" not in kinds:
+            notes += (f"No GeoJSON: '{job.reference.label}' has no longitudes and latitudes.",)
         notes += about_extras(job, extras)
         result = timed(describe(job, pair, solution, kinds, notes))
         if kinds:
@@ -103,6 +106,16 @@ def describe(
         versions=versions(),
         steps=steps,
     )
+
+
+def with_fills(job: RegisterJob, pair: PreparedPair) -> RegisterJob:
+    """The job with the NoData values that were found: what was not matched shall not be part of the result."""
+
+    def told(layer: LayerSource, fill: float | None) -> LayerSource:
+        return layer if fill is None else replace(layer, nodata=fill)
+
+    reference, moving = pair.fills
+    return replace(job, reference=told(job.reference, reference), moving=told(job.moving, moving))
 
 
 def sources(job: RegisterJob) -> list[str]:

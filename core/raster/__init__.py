@@ -7,6 +7,7 @@ read-only and never changed; results appear whole or not at all.
 
 from .analysis_grid import gsd_in
 from .atomic import replacing
+from .crs import has_longitudes
 from .display import display_limits
 from .foresight import Outlook, gsd_text, outlook
 from .gcp_files import write_csv, write_geojson, write_points
@@ -40,6 +41,7 @@ __all__ = [
     "encode_png",
     "gsd_in",
     "gsd_text",
+    "has_longitudes",
     "input_files",
     "moving_source_pixels",
     "outlook",

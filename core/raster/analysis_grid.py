@@ -66,7 +66,7 @@ def _plan_overlap(job: RegisterJob, reference: Scene, moving: Scene, area: Any) 
 def _overlap(reference: Scene, moving: Scene, area: Any) -> Any:
     """Intersection of both footprints (and the area), OGR geometry in the reference's CRS."""
     crs = reference.grid.crs
-    ring = outline_in(moving.grid, crs)
+    ring = outline_in(moving.grid, reference.grid)
     first, second = polygon(outline(reference.grid)), polygon(ring)
     if second.IsEmpty():
         raise InputError(

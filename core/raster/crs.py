@@ -94,8 +94,12 @@ def georeferenced_grid(dataset: Any) -> Grid:
 class Transformation:
     """Turns (N, 2) coordinates of one CRS into those of another; where that is impossible, NaN."""
 
-    def __init__(self, source: str, target: str) -> None:
-        """Raises InputError if there is no way between the two systems."""
+    def __init__(self, source: str, target: str, near: Grid | None = None) -> None:
+        """near: a grid in `target`; longitudes are those nearest to its centre, across 180° where it lies there.
+
+        Raises InputError if there is no way between the two systems.
+        """
+        self._turn, self._near = (0.0, 0.0) if near is None or not target else _turn_and_centre(target, near)
         self._operation: Any = None
         if same_crs(source, target):
             return
@@ -113,14 +117,36 @@ class Transformation:
     def __call__(self, points: npt.ArrayLike) -> Points:
         xy = np.array(points, dtype=np.float64).reshape(-1, 2)
         if self._operation is None or len(xy) == 0:
-            return xy
+            return self._turned(xy)
         operation = self._operation
         moved = attempt(lambda: operation.TransformPoints(xy))
         if moved is None:
             return np.full_like(xy, np.nan)
         result = np.array(moved, dtype=np.float64)[:, :2]
         result[~np.isfinite(result).all(axis=1)] = np.nan
-        return result
+        return self._turned(result)
+
+    def _turned(self, xy: Points) -> Points:
+        if self._turn:
+            xy[:, 0] -= self._turn * np.round((xy[:, 0] - self._near) / self._turn)
+        return xy
+
+
+def _turn_and_centre(crs: str, grid: Grid) -> tuple[float, float]:
+    """A whole turn in units of a geographic CRS, and the longitude of a grid's centre; 0 and 0 of other CRS."""
+    reference = spatial_reference(crs)
+    if not reference.IsGeographic():
+        return 0.0, 0.0
+    return 2 * math.pi / reference.GetAngularUnits(), float(grid.corners()[:, 0].mean())
+
+
+def has_longitudes(crs: str) -> bool:
+    """Whether there is a way from a CRS to WGS 84: there is none from a site's own grid, or from the Moon."""
+    try:
+        Transformation(crs, "EPSG:4326")
+    except InputError:
+        return False
+    return True
 
 
 _WORTH_TELLING = 0.01  # a scale this close to 1, as of UTM, is what users expect of the map's own metres

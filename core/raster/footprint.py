@@ -22,9 +22,9 @@ def outline(grid: Grid, per_side: int = _PER_SIDE) -> Points:
     return np.concatenate([*sides, corners[:1]])
 
 
-def outline_in(grid: Grid, crs: str) -> Points:
-    """The border of a georeferenced grid in another CRS, (N, 2); points without an image are left out."""
-    ring = Transformation(grid.crs, crs)(outline(grid))
+def outline_in(grid: Grid, other: Grid) -> Points:
+    """The border of a georeferenced grid in another's CRS, (N, 2); points without an image are left out."""
+    ring = Transformation(grid.crs, other.crs, other)(outline(grid))
     finite: Points = ring[np.isfinite(ring).all(axis=1)]
     return finite
 

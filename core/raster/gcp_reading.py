@@ -47,7 +47,7 @@ class StoredGcps:
         world = self.map_xy
         if self.crs is not None:
             self._check_crs(self.crs, reference_grid.crs)
-            world = Transformation(self.crs, reference_grid.crs)(world)
+            world = Transformation(self.crs, reference_grid.crs, reference_grid)(world)
         if not np.isfinite(world).all():
             raise InputError(
                 f"GCPs in {crs_name(self.crs or '')} cannot be expressed in the reference's CRS, "

@@ -64,7 +64,7 @@ def source_positions(table: GcpTable, moving: Scene) -> SourcePositions:
 def grid_positions(source_xy: Points, moving: Scene, moving_grid: Grid) -> Points:
     """The way back: the moving layer's own coordinates (N, 2) → pixel positions on `moving_grid`."""
     if moving_grid.crs:
-        return moving_grid.to_pixel(Transformation(moving.grid.crs, moving_grid.crs)(source_xy))
+        return moving_grid.to_pixel(Transformation(moving.grid.crs, moving_grid.crs, moving_grid)(source_xy))
     pixels = moving.grid.to_pixel(source_xy)
     return moving_grid.to_pixel(Grid.of_pixels(moving.grid.width, moving.grid.height).to_world(pixels))
 

@@ -94,7 +94,7 @@ class LandUseLayer:
 
     def _lies_in(self, grid: Grid) -> bool:
         """Whether points of the layer's border lie in a grid."""
-        return _any_inside(grid.to_pixel(outline_in(self._scene.grid, grid.crs)), grid)
+        return _any_inside(grid.to_pixel(outline_in(self._scene.grid, grid)), grid)
 
     def read(
         self, grid: Grid, reference: Pixels, classify: Classify, path: Path, reporter: Reporter = SILENT

@@ -44,6 +44,8 @@ def is_web_source(text: str) -> bool:
 
 def split_source(text: str) -> tuple[str, list[str]]:
     """QGIS's `path|key=value|…` → GDAL name and open options."""
+    if os.path.exists(text):  # a file's own name may hold bars
+        return text, []
     name, *parts = text.split("|")
     options = []
     for part in parts:

@@ -87,8 +87,14 @@ def prepare(
         if land_cover is not None:
             land_cover.check_place(plan.reference_grid)
         notes = [*reference.notes, *moving.notes, *plan.notes]
+        if _same_pixels(job):
+            notes.append(f"'{reference.label}' and '{moving.label}' are the same layer: nothing is to be found.")
         optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes, with_bands)
         sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
+        fills = tuple(
+            now.source.nodata if before.source.nodata is None else None
+            for before, now in ((reference, optical), (moving, sar))
+        )
         with optical, sar:
             first, bands = _fill(
                 optical, plan.reference_grid, optical_look, workdir / "reference.npy", reporter, plan.area
@@ -102,7 +108,11 @@ def prepare(
             notes += more
     for note in notes:
         reporter.log(note)
-    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes), bands, land_use)
+    return PreparedPair(first, second, plan.reference_grid, plan.moving_grid, tuple(notes), bands, land_use, fills)
+
+
+def _same_pixels(job: RegisterJob) -> bool:
+    return (job.reference.source, job.reference.bands) == (job.moving.source, job.moving.bands)
 
 
 def land_use_layer(job: RegisterJob, is_read: bool) -> AbstractContextManager[Optional[LandUseLayer]]:
@@ -179,13 +189,20 @@ def _sar_power(values: Values, valid: Flags, kind: str, unit: float) -> tuple[Ar
 def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
     """Values and validity of a sample of the grid; the scene again, now knowing of undeclared NoData."""
     values, valid = _read_sample(scene, grid, reporter)
-    undeclared = all(value is None for value in scene.nodata) and not (scene.has_alpha or scene.has_mask)
-    fill = find_fill(scene.as_stored(values), valid, scene.dtype) if undeclared and not scene.is_complex else None
+    searched = not (scene.has_alpha or scene.has_mask or scene.is_complex or scene.source.nodata is not None)
+    fill = find_fill(scene.as_stored(values), valid, scene.dtype) if searched else None
     if fill is not None:
         what = "zeros" if fill == 0 else f"{fill:.6g}"
-        notes.append(f"'{scene.label}' declares no NoData value; its areas of {what} are taken for NoData.")
-        scene = Scene(replace(scene.source, nodata=fill), scene.role)
-        values, valid = _read_sample(scene, grid, reporter)
+        declared = [value for value in scene.nodata if value is not None and np.isfinite(value)]
+        if declared:  # there can be only one
+            notes.append(
+                f"'{scene.label}' declares {declared[0]:.6g} as NoData, but has areas of {what}, too: if those "
+                "show nothing, give that as its NoData value."
+            )
+        else:
+            notes.append(f"'{scene.label}' declares no NoData value; its areas of {what} are taken for NoData.")
+            scene = Scene(replace(scene.source, nodata=fill), scene.role)
+            values, valid = _read_sample(scene, grid, reporter)
     if not valid.any():
         raise InputError(
             f"Layer '{scene.label}' has no valid pixels in the overlap.",

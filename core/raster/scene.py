@@ -210,7 +210,7 @@ class Scene:
         if not crs:
             return np.array(world, dtype=np.float64)
         if crs not in self._from:
-            self._from[crs] = Transformation(crs, self.grid.crs)
+            self._from[crs] = Transformation(crs, self.grid.crs, self.grid)
         return self._from[crs](world)
 
     def own_pixels(self, world: Points, crs: str) -> Points:

@@ -223,21 +223,27 @@ def test_unrelated_layers_are_not_trusted(sample_scene, tmp_path: Path) -> None:
     assert (tmp_path / "o" / "report.html").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_cancels_cleanly(sample_scene, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for another process")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_ctrl_c_and_a_closed_terminal_cancel_cleanly(name: str, sample_scene, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     command = [sys.executable, "-m", "sarto", "register", "--optical", str(sample_scene.optical)]
     command += ["--sar", str(sample_scene.sar), "--out", str(tmp_path / "o")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=ONE_THREAD) as process:
+    environment = {**ONE_THREAD, "TMPDIR": str(scratch)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stderr is not None
         seen = b""
         while b"Searching" not in seen:
             seen += process.stderr.read(16)
-        process.send_signal(signal.SIGINT)
+        assert list(scratch.glob("sarto-*"))
+        process.send_signal(getattr(signal, name))
         asked = time.monotonic()
         process.stderr.read()
         assert process.wait(20) == 130
         assert time.monotonic() - asked < 10  # generous: the machine may be busy
     assert not (tmp_path / "o").exists()
+    assert not list(scratch.glob("sarto-*"))
 
 
 def test_help_teaches(capsys) -> None:

@@ -111,6 +111,14 @@ def test_options_outside_their_limits_are_refused(given: list[str], tmp_path: Pa
     assert given[0].strip("-").replace("-", "_") in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["-9999", "-3.4028235e+38", "-1e20", "-inf"])
+def test_negative_numbers_are_no_options(number: str, tmp_path: Path, capsys) -> None:
+    """argparse alone takes all but the first for options."""
+    layers = ["--optical", str(tmp_path / "a.tif"), "--sar", str(tmp_path / "b.tif")]
+    assert main(["register", *layers, "--out", str(tmp_path / "o"), "--sar-nodata", number]) == 3
+    assert "a.tif" in capsys.readouterr().err  # which is not there: so far it came
+
+
 def test_help_shows_the_limits() -> None:
     parser = build_parser().parse_args(["register"]).parser
     assert "10 to 20000" in " ".join(parser.format_help().split())

@@ -397,3 +397,80 @@ def test_a_full_disk_is_said_and_leaves_nothing(sample_scene, tmp_path: Path) ->
         assert not list(tmp_path.iterdir())
     finally:
         os.system(f"umount '{tmp_path}'")
+
+
+def in_db_with_fill(scene, path: Path, fill: float) -> Path:
+    """The scene's SAR layer in dB, its left tenth filled with a value that the file does not declare."""
+    source = gdal.Open(str(scene.sar))
+    shown = source.ReadAsArray().astype(np.float32)
+    values = 10 * np.log10(np.maximum(shown if shown.ndim == 2 else shown[0], 1e-3))
+    values[:, : values.shape[1] // 10] = fill
+    made = gdal.GetDriverByName("GTiff").Create(str(path), values.shape[1], values.shape[0], 1, gdal.GDT_Float32)
+    made.SetGeoTransform(source.GetGeoTransform())
+    made.SetProjection(source.GetProjection())
+    made.GetRasterBand(1).WriteArray(values)
+    return path
+
+
+def test_fill_that_the_file_does_not_declare_is_not_blended_into_the_result(sample_scene, tmp_path: Path) -> None:
+    moving = in_db_with_fill(sample_scene, tmp_path / "db.tif", -9999.0)
+    job = dataclasses.replace(job_of(sample_scene, tmp_path / "out"), moving=LayerSource(str(moving)))
+    result = register(job, create("structural"), kinds=("aligned", "record"))
+    aligned = gdal.Open(result.files["aligned"])
+    values = aligned.ReadAsArray()
+    assert aligned.GetRasterBand(1).GetNoDataValue() == -9999.0
+    assert (values == -9999.0).mean() > 0.02
+    assert values[values != -9999.0].min() > -40
+    assert result.job.moving.nodata == -9999.0  # so that whoever repeats the run, or edits it, knows
+    assert result.job.reference.nodata is None
+
+
+def test_what_cannot_be_replaced_leaves_all_old_results(sample_scene, tmp_path: Path, monkeypatch) -> None:
+    job = job_of(sample_scene, tmp_path)
+    job = dataclasses.replace(job, output=dataclasses.replace(job.output, overwrite=True))
+    names = ("aligned.tif", "gcps.csv", "gcps.gpkg", "record.json")
+    for name in names:
+        (tmp_path / name).write_text(f"old {name}")
+    replace = os.replace
+
+    def stubborn(source, target) -> None:
+        if Path(source) == tmp_path / "gcps.gpkg":
+            raise PermissionError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", stubborn)
+    with pytest.raises(OutputError, match=r"gcps\.gpkg' cannot be replaced: Permission denied"):
+        register(job, create("structural"))
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+    assert all((tmp_path / name).read_text() == f"old {name}" for name in names)
+
+
+def test_a_folder_where_a_result_belongs_is_refused_before_any_work(sample_scene, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    job = job_of(sample_scene, tmp_path)
+    job = dataclasses.replace(job, output=dataclasses.replace(job.output, overwrite=True))
+    with pytest.raises(OutputError, match=r"report\.html' is a folder"):
+        register(job, create("structural"))
+    with pytest.raises(OutputError, match="cannot be written"):
+        register(job_of(sample_scene, tmp_path / ("x" * 300)), create("structural"))
+    assert os.listdir(tmp_path) == ["report.html"]
+
+
+def test_a_site_s_own_grid_has_no_geojson_but_all_the_rest(sample_scene, tmp_path: Path) -> None:
+    layers = []
+    for path in (sample_scene.optical, sample_scene.sar):
+        local = 'LOCAL_CS["site grid",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
+        layers.append(LayerSource(str(tmp_path / path.name)))
+        gdal.Translate(layers[-1].source, str(path), outputSRS=local)
+    job = dataclasses.replace(job_of(sample_scene, tmp_path / "out"), reference=layers[0], moving=layers[1])
+    result = register(job, create("structural"))
+    assert result.assessment.verdict is Verdict.TRUSTED
+    assert "geojson" not in result.files
+    assert {"aligned", "gpkg", "csv", "points"} <= set(result.files)
+    assert any("No GeoJSON" in note for note in result.notes)
+
+
+def test_the_same_layer_twice_is_said(sample_scene) -> None:
+    layer = LayerSource(str(sample_scene.optical), bands="mean")
+    result = register(RegisterJob(layer, layer), create("structural"), kinds=())
+    assert any("are the same layer" in note for note in result.notes)

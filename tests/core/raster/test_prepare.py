@@ -442,3 +442,24 @@ def test_scratch_images_have_their_room_from_the_start(tmp_path):
     image[2, -1, -1] = 7
     image.flush()
     assert np.load(tmp_path / "a.npy")[2, -1, -1] == 7
+
+
+def test_fill_beside_a_declared_nan_is_nodata_too(kit, tmp_path, pair):
+    optical, sar, grid = pair
+    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
+    values[:130, :60], values[:40, 100:] = -9999.0, np.nan
+    path = kit.write(tmp_path / "f.tif", values, grid, nodata=float("nan"))
+    result = run(kit, tmp_path, optical, path)
+    assert not result.moving[5:50, 5:20].any()
+    assert result.fills == (None, -9999.0)
+    assert any("areas of -9999 are taken for NoData" in note for note in result.notes)
+
+
+def test_fill_beside_another_declared_value_is_told(kit, tmp_path, pair):
+    optical, sar, grid = pair
+    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
+    values[:130, :60], values[:40, 100:] = -9999.0, 0.0
+    path = kit.write(tmp_path / "f.tif", values, grid, nodata=0.0)
+    result = run(kit, tmp_path, optical, path)
+    assert result.fills == (None, None)
+    assert any("declares 0 as NoData, but has areas of -9999, too" in note for note in result.notes)
