@@ -36,7 +36,7 @@ class Console:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Within, Ctrl-C or the end of the terminal cancels in good order; a second one ends the process at once."""
+        """Within, Ctrl-C or a closed terminal cancels in good order; a second signal ends the process at once."""
         numbers = [signal.SIGINT, signal.SIGTERM]
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
             numbers.append(signal.SIGHUP)

@@ -21,7 +21,7 @@ from ..contract import (
 )
 from ..geometry import Summary, choose_model, refit, summary
 from ..matching import REACH
-from ..raster import Scene, gsd_in, input_files, read_gcps, target_grid, write_aligned
+from ..raster import Scene, gsd_in, input_files, read_gcps, target_grid, told_of_fill, write_aligned
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,11 @@ def realign(
         grid = target_grid(
             output.grid, still.grid, moved, transform.apply, table.reference_grid, table.moving_grid
         )
+        source, notes = told_of_fill(moved, reporter)
+        for note in notes:
+            reporter.log(note)
         written = write_aligned(
-            moving,
+            source,
             transform.apply,
             table.reference_grid,
             table.moving_grid,

@@ -18,7 +18,7 @@ from .inputs import input_files
 from .land_cover import CoverClass, LandCover, classify_cover, read_land_cover, rgb, write_land_cover
 from .land_use import Classify, LandUseLayer
 from .png import encode_png
-from .prepare import prepare
+from .prepare import prepare, told_of_fill
 from .radiometry import detect_sar_kind, to_uint8
 from .scene import Scene
 from .speckle import refined_lee
@@ -54,6 +54,7 @@ __all__ = [
     "source_positions",
     "target_grid",
     "to_uint8",
+    "told_of_fill",
     "write_aligned",
     "write_csv",
     "write_geojson",

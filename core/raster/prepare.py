@@ -15,6 +15,7 @@ from ..contract import (
     Flags,
     Grid,
     InputError,
+    LayerSource,
     Pixels,
     PreparedPair,
     RadiometryOptions,
@@ -186,8 +187,25 @@ def _sar_power(values: Values, valid: Flags, kind: str, unit: float) -> tuple[Ar
     return np.where(good, power.mean(axis=0), np.nan), good
 
 
+def told_of_fill(scene: Scene, reporter: Reporter = SILENT) -> tuple[LayerSource, list[str]]:
+    """A scene's layer, with the value that stands for NoData although the file does not declare it, and notes."""
+    notes: list[str] = []
+    found, _, _ = _knowing_fill(scene, Grid.of_pixels(scene.grid.width, scene.grid.height), reporter, notes)
+    return found.source, notes
+
+
 def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
     """Values and validity of a sample of the grid; the scene again, now knowing of undeclared NoData."""
+    scene, values, valid = _knowing_fill(scene, grid, reporter, notes)
+    if not valid.any():
+        raise InputError(
+            f"Layer '{scene.label}' has no valid pixels in the overlap.",
+            "Choose another area or check its NoData value.",
+        )
+    return scene, values, valid
+
+
+def _knowing_fill(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
     values, valid = _read_sample(scene, grid, reporter)
     searched = not (scene.has_alpha or scene.has_mask or scene.is_complex or scene.source.nodata is not None)
     fill = find_fill(scene.as_stored(values), valid, scene.dtype) if searched else None
@@ -203,11 +221,6 @@ def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> t
             notes.append(f"'{scene.label}' declares no NoData value; its areas of {what} are taken for NoData.")
             scene = Scene(replace(scene.source, nodata=fill), scene.role)
             values, valid = _read_sample(scene, grid, reporter)
-    if not valid.any():
-        raise InputError(
-            f"Layer '{scene.label}' has no valid pixels in the overlap.",
-            "Choose another area or check its NoData value.",
-        )
     return scene, values, valid
 
 

@@ -36,6 +36,7 @@ from sarto.core.geometry import from_record
 from sarto.core.matching import create
 from sarto.core.pipeline import conclude, register
 from sarto.core.pipeline.deliver import FILES
+from sarto.core.pipeline.realign import realign
 from sarto.core.pipeline.register import with_absolute_paths
 
 
@@ -474,3 +475,16 @@ def test_the_same_layer_twice_is_said(sample_scene) -> None:
     layer = LayerSource(str(sample_scene.optical), bands="mean")
     result = register(RegisterJob(layer, layer), create("structural"), kinds=())
     assert any("are the same layer" in note for note in result.notes)
+
+
+def test_a_warp_by_stored_gcps_does_not_blend_fill_either(finished, sample_scene, tmp_path: Path) -> None:
+    moving = in_db_with_fill(sample_scene, tmp_path / "db.tif", -9999.0)
+    layers = LayerSource(str(sample_scene.optical)), LayerSource(str(moving))
+    told: list[str] = []
+    reporter = Reporter(on_log=told.append)
+    realign(*layers, finished[1].files["gpkg"], tmp_path / "warped.tif", reporter=reporter)
+    warped = gdal.Open(str(tmp_path / "warped.tif"))
+    values = warped.ReadAsArray()
+    assert warped.GetRasterBand(1).GetNoDataValue() == -9999.0
+    assert values[values != -9999.0].min() > -40
+    assert any("areas of -9999 are taken for NoData" in text for text in told)
