@@ -10,6 +10,7 @@ from .frame import as_points
 
 _FEWEST_GCPS = 6  # twice what an affine transform needs: without them, no check points
 _NEIGHBOURS = 4
+_AT_ONCE = 256  # points whose distances to all others are held at once
 
 
 def spatial_blocks(xy: npt.ArrayLike, count: int) -> npt.NDArray[np.int64]:
@@ -76,10 +77,22 @@ def split_check_points(xy: npt.ArrayLike, share: float, seed: int = 0) -> Flags:
 def _spread(points: Points, is_check: Flags) -> Flags:
     """Give back check points until every point has a GCP among its nearest neighbours."""
     spread = is_check.copy()
-    for i in range(len(points)):
+    for i in _crowded(points, is_check):
         distance = ((points - points[i]) ** 2).sum(axis=1)
         distance[i] = np.inf
         near = np.argsort(distance, kind="stable")[:_NEIGHBOURS]
         if spread[near].all():
             spread[near[0]] = False
     return spread
+
+
+def _crowded(points: Points, is_check: Flags) -> npt.NDArray[np.intp]:
+    """Points with enough others no further than the nearest GCP; all others have one among their neighbours."""
+    found = []
+    for start in range(0, len(points), _AT_ONCE):
+        rows = np.arange(start, min(start + _AT_ONCE, len(points)))
+        distance = (points[rows, None, 0] - points[:, 0]) ** 2 + (points[rows, None, 1] - points[:, 1]) ** 2
+        distance[np.arange(len(rows)), rows] = np.inf
+        nearest = distance[:, ~is_check].min(axis=1, keepdims=True)
+        found.append(rows[(distance <= nearest).sum(axis=1) > _NEIGHBOURS])
+    return np.concatenate(found)

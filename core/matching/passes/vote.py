@@ -93,18 +93,26 @@ def _linear(parameters: Floats) -> Floats:
 def _support(parameters: Floats, unit: Tensor, logs: Tensor) -> Tensor:
     """Mean support (P,) of displacement fields; beyond the search the support is the floor's."""
     side = logs.shape[-1]
-    linear = torch.from_numpy(_linear(parameters)).to(unit)
-    shift = torch.einsum("pij,nj->pni", linear, unit) + torch.from_numpy(parameters[:, None, :2]).to(unit)
-    at = shift + side // 2
-    inside = ((at >= 0) & (at <= side - 1)).all(-1)
-    nearest = at.round().clamp(1, side - 2)
-    # Quadratic B-spline weights: linear ones have a cusp at every whole cell and would draw the answer there.
-    part = (at - nearest).clamp(-1, 1)
-    weights = torch.stack([0.5 * (0.5 - part) ** 2, 0.75 - part**2, 0.5 * (0.5 + part) ** 2], dim=-1)
+    ways = torch.from_numpy(np.concatenate([_linear(parameters), parameters[:, :2, None]], axis=2)).to(unit)
+    x, y = (ways[:, k, :2] @ unit.T + (ways[:, k, 2:] + side // 2) for k in range(2))
+    inside = (x >= 0) & (x <= side - 1) & (y >= 0) & (y <= side - 1)
+    (left, across), (top, down) = _spline(x, side), _spline(y, side)
     first = torch.arange(len(logs), device=logs.device) * side**2
-    corner = first + (nearest[..., 1].long() - 1) * side + nearest[..., 0].long() - 1
-    value = torch.zeros_like(part[..., 0])
+    corner = first + (top * side + left).long()
+    value = torch.zeros_like(x)
     for j in range(3):
-        row = sum(weights[..., 0, i] * logs.take(corner + (j * side + i)) for i in range(3))
-        value = value + weights[..., 1, j] * row
+        row = across[0] * logs.take(corner + j * side)
+        for i in (1, 2):
+            row.addcmul_(across[i], logs.take(corner + (j * side + i)))
+        value.addcmul_(down[j], row)
     return torch.where(inside, value, torch.full_like(value, float(np.log(FLOOR)))).mean(1)
+
+
+def _spline(at: Tensor, side: int) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """The first of the three cells around positions, and their quadratic B-spline weights.
+
+    Linear weights have a cusp at every whole cell and would draw the answer there.
+    """
+    nearest = at.round().clamp(1, side - 2)
+    part = (at - nearest).clamp(-1, 1)
+    return nearest - 1, (0.5 * (0.5 - part) ** 2, 0.75 - part**2, 0.5 * (0.5 + part) ** 2)
