@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,8 @@ def test_ctrl_c_and_a_closed_terminal_cancel_cleanly(name: str, sample_scene, tm
     command = [sys.executable, "-m", "sarto", "register", "--optical", str(sample_scene.optical)]
     command += ["--sar", str(sample_scene.sar), "--out", str(tmp_path / "o")]
     environment = {**ONE_THREAD, "TMPDIR": str(scratch)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+    heard = partial(signal.signal, getattr(signal, name), signal.SIG_DFL)  # also where the tests run under nohup
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, preexec_fn=heard) as process:
         assert process.stderr is not None
         seen = b""
         while b"Searching" not in seen:
