@@ -25,11 +25,12 @@ from ..contract import (
 )
 from ..geometry import leave_one_out, summary
 from ..raster import LandCover, prepare, read_land_cover
-from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
+from .deliver import FILES, check_output, planned_files, possible_kinds, wanted_kinds, write_results
 from .extras import Extras
 from .register import scratch_folder, sources, versions, with_fills
 from .review import ROWS_OFF, EditedRun
 from .solve import Found, measure
+from .staging import staging
 
 BY_HAND = "by hand."
 _NOT_PAINTED = ("The synthetic picture was not written again: it is painted while the images are matched.",)

@@ -24,9 +24,10 @@ from ..contract import (
     check_options,
 )
 from ..raster import prepare
-from .deliver import FILES, check_output, planned_files, possible_kinds, staging, wanted_kinds, write_results
+from .deliver import FILES, check_output, planned_files, possible_kinds, wanted_kinds, write_results
 from .extras import Extras, about_extras
 from .solve import MatchesPairs, Solution, solve
+from .staging import staging
 from .text_options import check_hints, land_use_reader, unheeded
 
 
