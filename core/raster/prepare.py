@@ -190,13 +190,17 @@ def _sar_power(values: Values, valid: Flags, kind: str, unit: float) -> tuple[Ar
 def told_of_fill(scene: Scene, reporter: Reporter = SILENT) -> tuple[LayerSource, list[str]]:
     """A scene's layer, with the value that stands for NoData although the file does not declare it, and notes."""
     notes: list[str] = []
-    found, _, _ = _knowing_fill(scene, Grid.of_pixels(scene.grid.width, scene.grid.height), reporter, notes)
-    return found.source, notes
+    own = Grid.of_pixels(scene.grid.width, scene.grid.height)
+    return _with_fill(scene, *_read_sample(scene, own, reporter), notes), notes
 
 
 def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
     """Values and validity of a sample of the grid; the scene again, now knowing of undeclared NoData."""
-    scene, values, valid = _knowing_fill(scene, grid, reporter, notes)
+    values, valid = _read_sample(scene, grid, reporter)
+    source = _with_fill(scene, values, valid, notes)
+    if source != scene.source:
+        scene = Scene(source, scene.role)
+        values, valid = _read_sample(scene, grid, reporter)
     if not valid.any():
         raise InputError(
             f"Layer '{scene.label}' has no valid pixels in the overlap.",
@@ -205,23 +209,22 @@ def _sample(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> t
     return scene, values, valid
 
 
-def _knowing_fill(scene: Scene, grid: Grid, reporter: Reporter, notes: list[str]) -> tuple[Scene, Values, Flags]:
-    values, valid = _read_sample(scene, grid, reporter)
+def _with_fill(scene: Scene, values: Values, valid: Flags, notes: list[str]) -> LayerSource:
+    """See `told_of_fill`. values, valid: a sample."""
     searched = not (scene.has_alpha or scene.has_mask or scene.is_complex or scene.source.nodata is not None)
     fill = find_fill(scene.as_stored(values), valid, scene.dtype) if searched else None
-    if fill is not None:
-        what = "zeros" if fill == 0 else f"{fill:.6g}"
-        declared = [value for value in scene.nodata if value is not None and np.isfinite(value)]
-        if declared:  # there can be only one
-            notes.append(
-                f"'{scene.label}' declares {declared[0]:.6g} as NoData, but has areas of {what}, too: if those "
-                "show nothing, give that as its NoData value."
-            )
-        else:
-            notes.append(f"'{scene.label}' declares no NoData value; its areas of {what} are taken for NoData.")
-            scene = Scene(replace(scene.source, nodata=fill), scene.role)
-            values, valid = _read_sample(scene, grid, reporter)
-    return scene, values, valid
+    if fill is None:
+        return scene.source
+    what = "zeros" if fill == 0 else f"{fill:.6g}"
+    declared = [value for value in scene.nodata if value is not None and np.isfinite(value)]
+    if declared:  # there can be only one
+        notes.append(
+            f"'{scene.label}' declares {declared[0]:.6g} as NoData, but has areas of {what}, too: if those "
+            "show nothing, give that as its NoData value."
+        )
+        return scene.source
+    notes.append(f"In '{scene.label}', areas of {what} are taken for NoData, which the file does not declare.")
+    return replace(scene.source, nodata=fill)
 
 
 def _read_sample(scene: Scene, grid: Grid, reporter: Reporter) -> tuple[Values, Flags]:
