@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contract import EngineError
+from ..matching.passes.network import Images, TilePairs
 from .batches import Batch, Pairs
 from .checkpoint import State, Tensors
 from .device import arithmetic
@@ -132,13 +133,13 @@ class Learner(ABC, Generic[Network]):
         """Figures of several batches as one: the mean of each over those where what it judges took part."""
         return dict(zip(self.names, torch.stack(rows).nanmean(0).tolist()))
 
-    def images(self, batch: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Optical image and validity, SAR image and validity."""
+    def pairs(self, batch: Pairs) -> TilePairs:
+        """The images of a batch, as networks take them."""
         optical, optical_valid, sar, sar_valid = (
             layer.contiguous(memory_format=self.layout)
             for layer in (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
         )
-        return optical, optical_valid, sar, sar_valid
+        return TilePairs(Images(optical, optical_valid), Images(sar, sar_valid))
 
     def autocast(self) -> AbstractContextManager[object]:
         """The arithmetic of the settings."""

@@ -11,7 +11,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ..structural.maps import structure_maps
-from .network import FINE_CELL, Kept, like, once
+from .network import FINE_CELL, Images, TilePairs, like, once
 
 EDGE_MAPS = 3
 """Channels of the edge maps beside the learned features."""
@@ -21,34 +21,27 @@ SATURATION = 0.5
 """Features saturate where their energy is above so many times the image's mean."""
 
 
-def with_edges(
-    learned: Tensor,
-    optical: tuple[Tensor, Tensor],
-    sar: tuple[Tensor, Tensor],
-    share: float = EDGES,
-    kept: Kept | None = None,
-) -> tuple[Tensor, Tensor]:
+def with_edges(learned: Tensor, pairs: TilePairs, share: float = EDGES) -> tuple[Tensor, Tensor]:
     """Features (2B, channels + 3, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
-    learned: (2B, channels, H / 2, W / 2), or (1 + B, …) where a single optical image stands for B; optical, sar:
-    images (B, bands, H, W), 0…255, and validity (B, 1, H, W). share: of the edge maps in the energy, 0…1.
-    kept: see `PairNetwork`.
+    learned: (2B, channels, H / 2, W / 2), or (1 + B, …) where a single optical tile stands for B. share: of the
+    edge maps in the energy, 0…1.
     """
-    seen = learned.float()
-    valid = torch.cat([optical[1], sar[1]]).float()
+    seen, optical, sar = learned.float(), pairs.optical, pairs.sar
+    valid = torch.cat([optical.valid, sar.valid]).float()
     mask = (functional.avg_pool2d(valid, FINE_CELL) > 0.99).float()
-    edges = torch.cat([once(kept, "edges", lambda: _edges(*optical)), _edges(*sar)]) * mask
+    edges = torch.cat([once(pairs.kept, "edges", lambda: _edges(optical)), _edges(sar)]) * mask
     own = _levelled(_saturated(seen, mask), mask) * (1 - share) ** 0.5
     maps = torch.cat([own, _levelled(edges, mask) * share**0.5], dim=1)
-    count = len(sar[0])
-    if len(optical[0]) == count:
+    if len(optical.values) == len(pairs):
         return maps, mask[:, 0]
-    both = [torch.cat([like(layer[:1], count), layer[1:]]) for layer in (maps, mask)]
+    both = [torch.cat([like(layer[:1], len(pairs)), layer[1:]]) for layer in (maps, mask)]
     return both[0], both[1][:, 0]
 
 
-def _edges(values: Tensor, valid: Tensor) -> Tensor:
-    return functional.avg_pool2d(structure_maps(values.float(), valid.float())[0], FINE_CELL)
+def _edges(images: Images) -> Tensor:
+    maps, _ = structure_maps(images.values.float(), images.valid.float())
+    return functional.avg_pool2d(maps, FINE_CELL)
 
 
 def _saturated(features: Tensor, mask: Tensor) -> Tensor:

@@ -57,11 +57,11 @@ def _match_tiles(
     plan: Plan,
     reporter: Reporter,
 ) -> list[Ties]:
-    (values, valid), (sar, sar_valid) = cut.optical, cut.sar
-    rows, columns = sar.shape[-2:]
+    (values, valid), sar = cut.pairs.optical, cut.pairs.sar
+    rows, columns = sar.values.shape[-2:]
     with half_precision(model.device):
         words = model.words_for(views, (rows, columns))
-        maps, mask = model.network.fine(values, valid, sar, sar_valid, plan.edges, words, cut.kept)
+        maps, mask = model.network.fine(cut.pairs, plan.edges, words)
     reporter.check()
     places = match_maps(model, maps, mask, views, plan, reporter)
     each = len(places) // len(views)
@@ -71,7 +71,7 @@ def _match_tiles(
         one = min(k, len(values) - 1)
         keypoints = _detected(kind, values[one], valid[one, 0], model)
         grid = places.select(np.arange(k * each, (k + 1) * each))
-        found.append(at_keypoints(keypoints, grid, view, sar_valid[k, 0].cpu().numpy()))
+        found.append(at_keypoints(keypoints, grid, view, sar.valid[k, 0].cpu().numpy()))
     return found
 
 

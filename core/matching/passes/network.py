@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -22,6 +23,34 @@ FINE_CELL = 2
 """Pixels per cell of the coarse and of the fine features."""
 
 
+class Images(NamedTuple):
+    """values: (B, bands, rows, columns), 0…255; valid: (B, 1, rows, columns), 0…1."""
+
+    values: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class TilePairs:
+    """B pairs of tiles of one size, sides multiples of `STRIDE`.
+
+    optical: a single one stands for B; sar: of one band. kept: of the same optical tiles, see `Kept` (None:
+    nothing is kept).
+    """
+
+    optical: Images
+    sar: Images
+    kept: Kept | None = None
+
+    def __len__(self) -> int:
+        return len(self.sar.values)
+
+    def mask(self) -> tuple[Tensor, Tensor]:
+        """Validity of all images (2B, 1, H, W), optical first, and its share per coarse cell."""
+        valid = torch.cat([like(self.optical.valid, len(self)), self.sar.valid])
+        return valid, functional.avg_pool2d(valid, COARSE_CELL)
+
+
 class Encoded(NamedTuple):
     """What finds of B pairs.
 
@@ -36,10 +65,8 @@ class Encoded(NamedTuple):
 
 
 class PairNetwork(Protocol):
-    """A network for pairs of tiles: optical (B, bands, H, W), SAR and both validities (B, 1, H, W); 0…255, 0…1.
+    """A network for pairs of tiles. words: what it is told besides, see `Model.words_for`.
 
-    A single optical tile stands for B. words: what it is told besides, see `Model.words_for`; kept: of the same
-    optical tiles, see `Kept` (None: nothing is kept).
     coarse_matcher: matches its coarse features; sharpness: logarithm of the factor on correlations of its fine
     ones before their softmax.
     """
@@ -50,26 +77,9 @@ class PairNetwork(Protocol):
     @property
     def sharpness(self) -> Tensor: ...
 
-    def encode(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        words: Any,
-        kept: Kept | None = None,
-    ) -> Encoded: ...
+    def encode(self, pairs: TilePairs, words: Any) -> Encoded: ...
 
-    def fine(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        edges: float,
-        words: Any,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def fine(self, pairs: TilePairs, edges: float, words: Any) -> tuple[Tensor, Tensor]:
         """Features (2B, C, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
         edges: share of the edge maps in their energy, 0…1.
@@ -90,9 +100,3 @@ def once(kept: Kept | None, name: str, make: Callable[[], T]) -> T:
 def like(single: Tensor, count: int) -> Tensor:
     """One image (1, …) as `count` of them, or as many as there are."""
     return single.expand(count, *single.shape[1:])
-
-
-def coarse_mask(optical_valid: Tensor, sar_valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Validity of all images (2B, 1, H, W), and its share per coarse cell; a single optical one stands for B."""
-    valid = torch.cat([like(optical_valid, len(sar_valid)), sar_valid])
-    return valid, functional.avg_pool2d(valid, COARSE_CELL)

@@ -15,7 +15,7 @@ from ...geometry import affine
 from .. import imaging
 from ..device import half_precision
 from .calibration import Calibration
-from .network import STRIDE, Encoded, Kept, PairNetwork
+from .network import STRIDE, Encoded, Images, Kept, PairNetwork, TilePairs
 
 M = TypeVar("M", bound="Model")
 BATCH_PIXELS = 6e5
@@ -36,16 +36,10 @@ class TileView:
 
 
 class Cut(NamedTuple):
-    """Some of the tiles asked for.
-
-    chosen: which; optical, sar: values (B, bands, rows, columns) and validity (B, 1, rows, columns); one optical
-    tile may stand for B. kept: see `PairNetwork`.
-    """
+    """Some of the tiles asked for. chosen: which."""
 
     chosen: slice
-    optical: tuple[Tensor, Tensor]
-    sar: tuple[Tensor, Tensor]
-    kept: Kept | None
+    pairs: TilePairs
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class _Shown:
     image: Pixels
     lattice: Floats
     size: tuple[int, int]
-    tile: tuple[Tensor, Tensor]
+    tile: Images
     kept: Kept = field(default_factory=dict)
 
     def shows(self, image: Pixels, lattice: Floats, size: tuple[int, int]) -> bool:
@@ -103,9 +97,9 @@ def encode_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Encoded]]:
     """Encode tiles of size (rows, columns), multiples of 16, some at a time; yields which, and their features."""
-    for chosen, optical, sar, kept in cut_views(model, reference, moving, views, size, reporter):
+    for chosen, pairs in cut_views(model, reference, moving, views, size, reporter):
         with half_precision(model.device):
-            encoded = model.network.encode(*optical, *sar, model.words_for(views[chosen], size), kept)
+            encoded = model.network.encode(pairs, model.words_for(views[chosen], size))
         yield chosen, encoded
 
 
@@ -119,9 +113,9 @@ def fine_views(
     reporter: Reporter,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As `encode_views`; yields which, and their fine features and mask. edges: see `PairNetwork.fine`."""
-    for chosen, optical, sar, kept in cut_views(model, reference, moving, views, size, reporter):
+    for chosen, pairs in cut_views(model, reference, moving, views, size, reporter):
         with half_precision(model.device):
-            maps, mask = model.network.fine(*optical, *sar, edges, model.words_for(views[chosen], size), kept)
+            maps, mask = model.network.fine(pairs, edges, model.words_for(views[chosen], size))
         yield chosen, maps, mask
 
 
@@ -142,27 +136,27 @@ def cut_views(
         if all(np.array_equal(lattice, lattices[0]) for lattice in lattices):
             lattices = lattices[:1]  # poses tried on one place: it is encoded once
         optical, kept = _optical(model, reference, lattices, size)
-        sar = _tensors([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
-        yield Cut(chosen, optical, sar, kept)
+        sar = _images([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
+        yield Cut(chosen, TilePairs(optical, sar, kept))
 
 
 def _optical(
     model: Model, reference: Pixels, lattices: list[Floats], size: tuple[int, int]
-) -> tuple[tuple[Tensor, Tensor], Kept | None]:
+) -> tuple[Images, Kept | None]:
     """Optical tiles, and what has been seen of a single one: small images are looked at several times."""
     last = next((shown for shown in model._last if shown.shows(reference, lattices[0], size)), None)
     if len(lattices) == 1 and last is not None:
         return last.tile, last.kept
-    tiles = _tensors([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
+    tiles = _images([imaging.patch(reference, lattice, size) for lattice in lattices], model.device)
     if len(lattices) > 1:
         return tiles, None
     model._last[:] = [_Shown(reference, lattices[0], size, tiles)]
     return tiles, model._last[0].kept
 
 
-def _tensors(layers: list[imaging.Layer], device: torch.device) -> tuple[Tensor, Tensor]:
+def _images(layers: list[imaging.Layer], device: torch.device) -> Images:
     values, valid = imaging.to_tensor(layers, device)
-    return (
+    return Images(
         values.contiguous(memory_format=torch.channels_last),
         valid.contiguous(memory_format=torch.channels_last),
     )

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..land_use import CLASSES
 from ..passes.blocks import levelled
+from ..passes.network import Images, TilePairs
 from . import backbone, schedule
 from .backbone import Backbone
 from .config import CompactConfig
@@ -44,29 +45,29 @@ class CompactNetwork(DescriptorNetwork):
         plain = "aggregation" in config.without
         self.build_heads(Channels(optical, sar, told), config.scales, widths, config.window, plain)
 
-    def look_optical(self, image: Tensor, valid: Tensor) -> Looked:
+    def look_optical(self, optical: Images) -> Looked:
         """See `DescriptorNetwork`."""
-        fine = self.optical_fine(image, valid)
+        fine = self.optical_fine(*optical)
         if self.backbone is None:
             return Looked(fine, fine[16])
-        seen = self.backbone(image)
+        seen = self.backbone(optical.values)
         features = {scale: found.to(fine[4].dtype) for scale, found in seen.items()}
         features[4] = torch.cat([features[4], fine[4]], dim=1)
         return Looked({2: fine[2], **features}, seen[16])
 
-    def look_sar(self, sar: Tensor, valid: Tensor, words: Prompt, finest: int) -> dict[int, Tensor]:
+    def look_sar(self, sar: Images, words: Prompt, finest: int) -> dict[int, Tensor]:
         """See `DescriptorNetwork`."""
         if self.diffusion is not None:
-            return self.diffusion.describe(sar, valid, words, finest).features
+            return self.diffusion.describe(sar, words, finest).features
         assert self.sar_plain is not None
-        found: dict[int, Tensor] = self.sar_plain(levelled(sar, valid), valid)
+        found: dict[int, Tensor] = self.sar_plain(levelled(*sar), sar.valid)
         return found
 
-    def told(self, image: Tensor, valid: Tensor) -> Tensor:
+    def told(self, optical: Images) -> Tensor:
         """See `DescriptorNetwork`."""
         if self.backbone is None:
-            return self.look_optical(image, valid).told
-        found: Tensor = self.backbone(image)[16]
+            return self.look_optical(optical).told
+        found: Tensor = self.backbone(optical.values)[16]
         return found
 
     def prompt(self, shown: Tensor) -> Prompt:
@@ -75,20 +76,20 @@ class CompactNetwork(DescriptorNetwork):
         return Prompt(self.tokens.expand(len(shown), -1, -1), marks)
 
     def painting_loss(
-        self, images: tuple[Tensor, Tensor, Tensor, Tensor], words: Prompt, time: Tensor, noise: Tensor
+        self, pairs: TilePairs, words: Prompt, time: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """See `DescriptorNetwork`. Grey images are painted: of colour ones, the first band."""
-        optical, optical_valid, sar, sar_valid = images
-        return diffusion_loss(self._painter(), optical[:, :1], optical_valid, (sar, sar_valid), words, time, noise)
+        grey = Images(pairs.optical.values[:, :1], pairs.optical.valid)
+        return diffusion_loss(self._painter(), TilePairs(grey, pairs.sar), words, time, noise)
 
     def latent_shape(self, rows: int, columns: int) -> tuple[int, int, int]:
         """See `DescriptorNetwork`."""
         return FOLD**2, rows // FOLD, columns // FOLD
 
-    def painted(self, sar: Tensor, valid: Tensor, words: Prompt, noise: Tensor) -> Tensor:
+    def painted(self, sar: Images, words: Prompt, noise: Tensor) -> Tensor:
         """See `DescriptorNetwork`."""
-        time = torch.full((len(sar),), self.config.noise, device=sar.device)
-        velocity = self._painter()(noise, sar, valid, time, words).velocity
+        time = torch.full((len(noise),), self.config.noise, device=noise.device)
+        velocity = self._painter()(noise, sar, time, words).velocity
         image, _ = schedule.parted(noise, velocity.float(), time)
         return from_latent(image)[:, 0]
 

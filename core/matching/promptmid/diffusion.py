@@ -17,6 +17,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ..passes.blocks import levelled
+from ..passes.network import Images, TilePairs
 from . import schedule
 from .config import CompactConfig
 
@@ -153,15 +154,13 @@ class DiffusionBranch(nn.Module):
             nn.GroupNorm(GROUPS, widths[0]), nn.SiLU(), nn.Conv2d(widths[0], FOLD**2, 3, padding=1)
         )
 
-    def forward(
-        self, latent: Tensor, sar: Tensor, valid: Tensor, time: Tensor, prompt: Prompt, finest: int = FOLD
-    ) -> Decoded:
-        """latent: (B, 4, H / 2, W / 2) with noise; sar, valid: (B, 1, H, W), 0…255 and 0…1; time: (B,) 0…1.
+    def forward(self, latent: Tensor, sar: Images, time: Tensor, prompt: Prompt, finest: int = FOLD) -> Decoded:
+        """latent: (B, 4, H / 2, W / 2) with noise; time: (B,) 0…1.
 
         finest: the decoder ends at this scale; the velocity is known at the end only.
         """
         moment = self.time(_waves(time, self.config.time // 2))
-        x = self.inside(latent) + self.hint(torch.cat([levelled(sar, valid), valid], dim=1))
+        x = self.inside(latent) + self.hint(torch.cat([levelled(*sar), sar.valid], dim=1))
         kept = []
         for k, block in enumerate(self.encoder):
             if k:
@@ -183,12 +182,12 @@ class DiffusionBranch(nn.Module):
     def _read(readers: nn.ModuleDict, level: int, x: Tensor, prompt: Prompt) -> Tensor:
         return readers[str(level)](x, prompt) if str(level) in readers else x
 
-    def describe(self, sar: Tensor, valid: Tensor, prompt: Prompt, finest: int = FOLD) -> Decoded:
+    def describe(self, sar: Images, prompt: Prompt, finest: int = FOLD) -> Decoded:
         """One look at the SAR image from noise that is always the same: what the decoder knows of it."""
-        count, _, rows, columns = sar.shape
-        noise = schedule.fixed_noise((1, FOLD**2, rows // FOLD, columns // FOLD), sar.device)
-        time = torch.full((count,), self.config.noise, device=sar.device)
-        decoded: Decoded = self(noise.expand(count, -1, -1, -1), sar, valid, time, prompt, finest)
+        count, _, rows, columns = sar.values.shape
+        noise = schedule.fixed_noise((1, FOLD**2, rows // FOLD, columns // FOLD), sar.values.device)
+        time = torch.full((count,), self.config.noise, device=noise.device)
+        decoded: Decoded = self(noise.expand(count, -1, -1, -1), sar, time, prompt, finest)
         return decoded
 
 
@@ -200,22 +199,16 @@ def _waves(time: Tensor, length: int) -> Tensor:
 
 
 def diffusion_loss(
-    branch: DiffusionBranch,
-    grey: Tensor,
-    grey_valid: Tensor,
-    pair: tuple[Tensor, Tensor],
-    prompt: Prompt,
-    time: Tensor,
-    noise: Tensor,
+    branch: DiffusionBranch, pairs: TilePairs, prompt: Prompt, time: Tensor, noise: Tensor
 ) -> tuple[Tensor, Optional[Tensor]]:
     """Mean square error of the velocity over what both images show.
 
-    grey, grey_valid: the optical image; pair: SAR image and validity, all (B, 1, H, W), 0…255 and 0…1;
-    time: (B,), noise: (B, 4, H / 2, W / 2). Returns it, and that of the images whose time is 1 (None if none).
+    pairs: the optical images in grey; time: (B,), noise: (B, 4, H / 2, W / 2). Returns it, and that of the images
+    whose time is 1 (None if none).
     """
-    target = to_latent(levelled(grey, grey_valid).clamp(-3, 3))
-    seen = to_latent(grey_valid * pair[1])
-    found = branch(schedule.noisy(target, noise, time), *pair, time, prompt).velocity
+    target = to_latent(levelled(*pairs.optical).clamp(-3, 3))
+    seen = to_latent(pairs.optical.valid * pairs.sar.valid)
+    found = branch(schedule.noisy(target, noise, time), pairs.sar, time, prompt).velocity
     error = ((found.float() - schedule.velocity(target, noise, time)).square() * seen).sum((1, 2, 3))
     each = error / seen.sum((1, 2, 3)).clamp_min(1.0)
     late = each[time >= 1]

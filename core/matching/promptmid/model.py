@@ -11,6 +11,7 @@ import torch
 
 from ...contract import Floats
 from .. import imaging
+from ..passes.network import Images
 from ..passes.views import Model, TileView
 from ..protocol import MatchTask
 from .diffusion import Prompt
@@ -51,8 +52,8 @@ def open_model(
     network, calibration = load(weights, device)
 
     def classify(view: TileView, size: tuple[int, int]) -> Floats:
-        values, valid = imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device)
-        return np.asarray(network.classify(values, valid)[0].double().cpu().numpy())
+        optical = Images(*imaging.to_tensor([imaging.patch(task.seen, view.lattice, size)], device))
+        return np.asarray(network.classify(optical)[0].double().cpu().numpy())
 
     prompting = Prompting.of(task, classify, forced, spoiled)
     return PromptModel(

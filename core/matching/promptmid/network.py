@@ -16,7 +16,7 @@ from ..land_use import CLASSES
 from ..passes.blocks import levelled
 from ..passes.dual_softmax import DualSoftmax
 from ..passes.fine import with_edges
-from ..passes.network import COARSE_CELL, Encoded, Kept, coarse_mask, like, once
+from ..passes.network import COARSE_CELL, Encoded, Images, TilePairs, like, once
 from ..passes.views import BATCH_PIXELS
 from .aggregate import SCALE, Aggregation
 from .descriptors import DescriptorWindow
@@ -125,15 +125,15 @@ class DescriptorNetwork(nn.Module, ABC):
         self.coarse_matcher = DualSoftmax((window[0], max(1, round(window[1] * SCALE / COARSE_CELL))))
 
     @abstractmethod
-    def look_optical(self, image: Tensor, valid: Tensor) -> Looked:
-        """What is seen in levelled images (B, bands, H, W) with validity (B, 1, H, W)."""
+    def look_optical(self, optical: Images) -> Looked:
+        """What is seen in levelled images."""
 
     @abstractmethod
-    def look_sar(self, sar: Tensor, valid: Tensor, words: Prompt, finest: int) -> dict[int, Tensor]:
-        """Features by scale, none finer than 1/finest, of SAR images and validity (B, 1, H, W), 0…255 and 0…1."""
+    def look_sar(self, sar: Images, words: Prompt, finest: int) -> dict[int, Tensor]:
+        """Features by scale, none finer than 1/finest."""
 
     @abstractmethod
-    def told(self, image: Tensor, valid: Tensor) -> Tensor:
+    def told(self, optical: Images) -> Tensor:
         """See `Looked`; of levelled images, where nothing else is needed."""
 
     @abstractmethod
@@ -142,11 +142,11 @@ class DescriptorNetwork(nn.Module, ABC):
 
     @abstractmethod
     def painting_loss(
-        self, images: tuple[Tensor, Tensor, Tensor, Tensor], words: Prompt, time: Tensor, noise: Tensor
+        self, pairs: TilePairs, words: Prompt, time: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """The loss of stage 1: of painting the optical image from noise, led by the SAR image and the prompt.
 
-        images: optical (B, bands, H, W) and validity, SAR and validity; time: (B,) 0…1; noise: of `latent_shape`.
+        time: (B,) 0…1; noise: (B, *latent_shape).
         Returns it, and that of the pairs whose time is 1 (None if there is none).
         """
 
@@ -155,23 +155,12 @@ class DescriptorNetwork(nn.Module, ABC):
         """Shape of the noise from which images of that size are painted."""
 
     @abstractmethod
-    def painted(self, sar: Tensor, valid: Tensor, words: Prompt, noise: Tensor) -> Tensor:
+    def painted(self, sar: Images, words: Prompt, noise: Tensor) -> Tensor:
         """Levelled grey images (B, H, W) painted from noise in one look."""
 
-    def describe(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        words: Prompt,
-        kept: Kept | None = None,
-    ) -> Described:
-        """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
-
-        A single optical image stands for B; words: of B pairs, or of all of them; kept: see `PairNetwork`.
-        """
-        found = self._look((optical, optical_valid), (sar, sar_valid), words, SCALE, kept)
+    def describe(self, pairs: TilePairs, words: Prompt) -> Described:
+        """Of B pairs. words: of each of them, or of all."""
+        found = self._look(pairs, words, SCALE)
         ours, theirs = found.merged
         return Described(
             _levelled(self.optical.head(ours)),
@@ -179,70 +168,37 @@ class DescriptorNetwork(nn.Module, ABC):
             self._land_use(found.optical.told),
         )
 
-    def low_level(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        words: Prompt,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def low_level(self, pairs: TilePairs, words: Prompt) -> tuple[Tensor, Tensor]:
         """Features (B, channels, H / 2, W / 2) of both that place tie points; arguments as of `describe`."""
-        found = self._look((optical, optical_valid), (sar, sar_valid), words, LOW, kept)
+        found = self._look(pairs, words, LOW)
         ours, theirs = found.merged
         return self.optical_low(found.optical.features[LOW], ours), self.sar_low(found.sar[LOW], theirs)
 
-    def classify(self, optical: Tensor, optical_valid: Tensor) -> Tensor:
-        """Probability (B, classes) that images (B, bands, H, W) show each land-use class."""
-        return torch.sigmoid(self._land_use(self.told(levelled(optical, optical_valid), optical_valid)))
+    def classify(self, optical: Images) -> Tensor:
+        """Probability (B, classes) that images show each land-use class."""
+        return torch.sigmoid(self._land_use(self.told(Images(levelled(*optical), optical.valid))))
 
-    def encode(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        words: Prompt,
-        kept: Kept | None = None,
-    ) -> Encoded:
+    def encode(self, pairs: TilePairs, words: Prompt) -> Encoded:
         """Descriptors as coarse features: the mean over each coarse cell."""
-        found = self.describe(optical, optical_valid, sar, sar_valid, words, kept)
-        valid, mask = coarse_mask(optical_valid, sar_valid)
-        both = torch.cat([like(found.optical, len(sar)), found.sar])
+        found = self.describe(pairs, words)
+        valid, mask = pairs.mask()
+        both = torch.cat([like(found.optical, len(pairs)), found.sar])
         return Encoded(functional.avg_pool2d(both, COARSE_CELL // SCALE), mask, valid)
 
-    def fine(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        edges: float,
-        words: Prompt,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def fine(self, pairs: TilePairs, edges: float, words: Prompt) -> tuple[Tensor, Tensor]:
         """See `PairNetwork.fine`."""
-        low = self.low_level(optical, optical_valid, sar, sar_valid, words, kept)
+        low = self.low_level(pairs, words)
         maps = torch.cat([part.float() for part in low])
         with torch.autocast(maps.device.type, enabled=False):  # edges place to parts of a pixel
-            return with_edges(maps, (optical, optical_valid), (sar, sar_valid), edges, kept)
+            return with_edges(maps, pairs, edges)
 
-    def _look(
-        self,
-        optical: tuple[Tensor, Tensor],
-        sar: tuple[Tensor, Tensor],
-        words: Prompt,
-        finest: int,
-        kept: Kept | None,
-    ) -> _Merged:
-        """optical, sar: images and validity."""
-        ours, merged = once(kept, "optical", lambda: self._look_optical(*optical))
-        theirs = self.look_sar(*sar, words.like(len(sar[0])), finest)
+    def _look(self, pairs: TilePairs, words: Prompt, finest: int) -> _Merged:
+        ours, merged = once(pairs.kept, "optical", lambda: self._look_optical(pairs.optical))
+        theirs = self.look_sar(pairs.sar, words.like(len(pairs)), finest)
         return _Merged(ours, theirs, (merged, self.sar(theirs)))
 
-    def _look_optical(self, optical: Tensor, valid: Tensor) -> tuple[Looked, Tensor]:
-        found = self.look_optical(levelled(optical, valid), valid)
+    def _look_optical(self, optical: Images) -> tuple[Looked, Tensor]:
+        found = self.look_optical(Images(levelled(*optical), optical.valid))
         return found, self.optical(found.features)
 
     def _land_use(self, sixteenth: Tensor) -> Tensor:

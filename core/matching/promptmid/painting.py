@@ -22,6 +22,7 @@ import torch
 from ...contract import Flags, Floats, Painting, Pixels, Reporter
 from ...geometry import affine
 from .. import imaging
+from ..passes.network import Images
 from ..passes.views import TileView
 from ..protocol import MatchTask
 from . import schedule
@@ -132,11 +133,11 @@ def _paint_tiles(task: MatchTask, model: PromptModel, pose: Floats, plan: Plan, 
         layers = {corner: layer for corner, layer in layers.items() if layer.valid.any()}
         if not layers:
             continue
-        values, valid = imaging.to_tensor(list(layers.values()), model.device)
+        sar = Images(*imaging.to_tensor(list(layers.values()), model.device))
         words = model.words_for([reference_view(plan, c, pose) for c in layers], plan.size)
         latent = torch.cat([_part_of(noise, corner, plan.size) for corner in layers])
-        images = model.network.painted(values, valid, words, latent)
-        for corner, painted, known in zip(layers, images, valid[:, 0]):
+        images = model.network.painted(sar, words, latent)
+        for corner, painted, known in zip(layers, images, sar.valid[:, 0]):
             tiles.append(Tile(corner, painted.half().cpu().numpy(), known.cpu().numpy() > 0.5))
     return tiles
 

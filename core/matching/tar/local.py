@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..passes.blocks import Block
 from ..passes.fine import EDGES, with_edges
-from ..passes.network import Kept, once
+from ..passes.network import TilePairs, once
 from .config import TarConfig
 from .msfl import OpticalStem, down, normalise
 
@@ -31,28 +31,18 @@ class LocalEncoder(nn.Module):
         )
         self.head = nn.Conv2d(width, out, 1)
 
-    def forward(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        share: float = EDGES,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, pairs: TilePairs, share: float = EDGES) -> tuple[Tensor, Tensor]:
         """Features (2B, channels + 3, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
-        Images and validity with even sides: optical (B, bands, H, W), the others (B, 1, H, W), values 0…255; a
-        single optical one stands for B.
-        share: of the edge maps in the energy, 0…1. kept: see `PairNetwork`.
+        Tiles need only have even sides. share: of the edge maps in the energy, 0…1.
         """
-        second = self.sar_stem(normalise(sar, sar_valid))
-        if kept is None:  # training: both modalities share the statistics of a batch
-            seen = self._described(torch.cat([self.optical_stem(optical, optical_valid), second]))
+        second = self.sar_stem(normalise(*pairs.sar))
+        if pairs.kept is None:  # training: both modalities share the statistics of a batch
+            seen = self._described(torch.cat([self.optical_stem(*pairs.optical), second]))
         else:
-            first = once(kept, "local", lambda: self._described(self.optical_stem(optical, optical_valid)))
+            first = once(pairs.kept, "local", lambda: self._described(self.optical_stem(*pairs.optical)))
             seen = torch.cat([first, self._described(second)])
-        return with_edges(seen, (optical, optical_valid), (sar, sar_valid), share, kept)
+        return with_edges(seen, pairs, share)
 
     def _described(self, half: Tensor) -> Tensor:
         described: Tensor = self.head(self.trunk(half))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..passes.blocks import Block, levelled
-from ..passes.network import Kept, like, once
+from ..passes.network import TilePairs, like, once
 from .config import TarConfig
 
 
@@ -83,22 +83,17 @@ class Encoder(nn.Module):
             [down(sizes[k], sizes[k + 1], 3, config.blocks[k]) for k in range(len(config.widths))]
         )
 
-    def forward(
-        self, optical: Tensor, optical_valid: Tensor, sar: Tensor, sar_valid: Tensor, kept: Kept | None = None
-    ) -> Pyramid:
-        """Features of optical images (B, bands, H, W) followed by those of as many SAR images (B, 1, H, W).
-
-        Validity (B, 1, H, W). A single optical image stands for B: it is encoded once. kept: see `PairNetwork`.
-        """
-        second = self.sar_stem(normalise(sar, sar_valid))
-        if kept is None:  # training: both modalities share the statistics of a batch
-            levels = self._levels(torch.cat([self.optical_stem(optical, optical_valid), second]))
+    def forward(self, pairs: TilePairs) -> Pyramid:
+        """Features of B optical tiles, then those of as many SAR tiles. A single optical one is encoded once."""
+        second = self.sar_stem(normalise(*pairs.sar))
+        if pairs.kept is None:  # training: both modalities share the statistics of a batch
+            levels = self._levels(torch.cat([self.optical_stem(*pairs.optical), second]))
         else:
-            first = once(kept, "pyramid", lambda: self._levels(self.optical_stem(optical, optical_valid)))
+            first = once(pairs.kept, "pyramid", lambda: self._levels(self.optical_stem(*pairs.optical)))
             levels = Pyramid(*(torch.cat(level) for level in zip(first, self._levels(second))))
-        if len(optical) == len(sar):
+        if len(pairs.optical.values) == len(pairs):
             return levels
-        return Pyramid(*(torch.cat([like(level[:1], len(sar)), level[1:]]) for level in levels))
+        return Pyramid(*(torch.cat([like(level[:1], len(pairs)), level[1:]]) for level in levels))
 
     def _levels(self, half: Tensor) -> Pyramid:
         quarter = self.trunk[0](half)

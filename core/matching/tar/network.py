@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..passes.dual_softmax import DualSoftmax
-from ..passes.network import Encoded, Kept, coarse_mask
+from ..passes.network import Encoded, TilePairs
 from .attention import PairAttention
 from .cfdm import CoarseHead
 from .config import TarConfig
@@ -30,40 +30,19 @@ class TarNetwork(nn.Module):
         self.local = LocalEncoder(config)
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
-    def encode(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        words: TextFeatures | None,
-        kept: Kept | None = None,
-    ) -> Encoded:
-        """Images and validity, sides multiples of 16: optical (B, bands, H, W), the others (B, 1, H, W); 0…255.
-
-        A single optical image stands for B. words: the text; None leaves TAFE out (for ablation, or where the
-        network has none). kept: see `PairNetwork`.
-        """
-        pyramid = self.encoder(optical, optical_valid, sar, sar_valid, kept)
+    def encode(self, pairs: TilePairs, words: TextFeatures | None) -> Encoded:
+        """See `PairNetwork`. words: the text; None leaves TAFE out, for ablation or for want of it."""
+        pyramid = self.encoder(pairs)
         high, attended = pyramid.sixteenth, None
         if self.text is not None and words is not None:
             attended = self.text(high, words)
             high = attended.enhanced
         said = None if attended is None else attended.said
         coarse = self.coarse_head(self.attention(high), pyramid.eighth, said)
-        valid, mask = coarse_mask(optical_valid, sar_valid)
+        valid, mask = pairs.mask()
         return Encoded(coarse, mask, valid, attended)
 
-    def fine(
-        self,
-        optical: Tensor,
-        optical_valid: Tensor,
-        sar: Tensor,
-        sar_valid: Tensor,
-        edges: float,
-        words: TextFeatures | None = None,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def fine(self, pairs: TilePairs, edges: float, words: TextFeatures | None = None) -> tuple[Tensor, Tensor]:
         """See `LocalEncoder`; text takes no part in it."""
-        found: tuple[Tensor, Tensor] = self.local(optical, optical_valid, sar, sar_valid, edges, kept)
+        found: tuple[Tensor, Tensor] = self.local(pairs, edges)
         return found

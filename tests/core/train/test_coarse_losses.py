@@ -37,8 +37,7 @@ def learner(bank) -> TarLearner:
 
 def _encoded(learner: TarLearner, batch: CoarseBatch):
     network: TarNetwork = learner.network.eval()
-    layers = (batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
-    return network, network.encode(*layers, learner.text)
+    return network, network.encode(learner.pairs(batch), learner.text)
 
 
 def _losses(learner: TarLearner, batch: CoarseBatch) -> list[float]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES
+from sarto.core.matching.passes.network import Images, TilePairs
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.train import local_loss as module
 from sarto.core.train.batches import LocalBatch, Size, local_batch
@@ -158,7 +159,9 @@ def test_every_weight_of_the_branch_learns_and_no_other(chips, half: int) -> Non
     torch.manual_seed(0)
     network = TarNetwork(NETWORK)
     batch = local_batch(chips, Size(2, 64), np.random.default_rng(0))
-    features = network.local(batch.optical, batch.optical_valid, batch.sar, batch.sar_valid)
+    features = network.local(
+        TilePairs(Images(batch.optical, batch.optical_valid), Images(batch.sar, batch.sar_valid))
+    )
     local_loss(features, network.sharpness, batch, half).value.backward()
     taught = {name for name, p in network.named_parameters() if p.grad is not None}
     assert taught == {n for n, _ in network.named_parameters() if n.startswith("local.") or n == "sharpness"}

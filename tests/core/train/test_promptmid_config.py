@@ -120,13 +120,11 @@ def test_every_number_has_limits() -> None:
     "change", [{"widths": (8, 8, 8, 8), "heads": 1}, {"time": 8}, {"scales": (16,)}, {"window": (1, 1)}]
 )
 def test_the_smallest_networks_allowed_can_be_made_and_used(change: dict[str, object]) -> None:
-    from ..matching.promptmid.conftest import images
+    from ..matching.tensors import pairs
 
     settings = PromptMidTraining.from_json({"network": {**NETWORK.to_json(), **change}})
     network = CompactNetwork(settings.network).eval()
-    found = network.describe(
-        *images(1, 32, 32), *images(1, 32, 32, 1), network.prompt(network.tokens.new_zeros(1, 7))
-    )
+    found = network.describe(pairs(1, 32, 32), network.prompt(network.tokens.new_zeros(1, 7)))
     assert found.sar.shape == (1, NETWORK.descriptor, 8, 8)
 
 

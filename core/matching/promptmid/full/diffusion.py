@@ -17,6 +17,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ...passes.blocks import levelled
+from ...passes.network import Images, TilePairs
 from .. import schedule
 from ..diffusion import Prompt
 from .foundation import LATENT_CELL, LATENT_CHANNELS, Foundation, package
@@ -42,50 +43,45 @@ class ControlledDiffusion(nn.Module):
         """What is frozen."""
         return self._foundation[0]
 
-    def describe(
-        self, sar: Tensor, valid: Tensor, prompt: Prompt, moments: tuple[float, ...]
-    ) -> dict[int, Tensor]:
+    def describe(self, sar: Images, prompt: Prompt, moments: tuple[float, ...]) -> dict[int, Tensor]:
         """The decoder's features (B, channels, H / scale, W / scale) by scale (4, 8, 16) at the last moment."""
-        noise = schedule.fixed_noise((1, *latent_shape(*sar.shape[-2:])), sar.device)
+        rows, columns = sar.values.shape[-2:]
+        noise = schedule.fixed_noise((1, *latent_shape(rows, columns)), sar.values.device)
         with torch.no_grad():
-            hint, latent = _shown(levelled(sar, valid)), noise.expand(len(sar), -1, -1, -1)
+            hint, latent = _shown(levelled(*sar)), noise.expand(len(sar.values), -1, -1, -1)
             for now, after in zip(moments, moments[1:]):
                 latent = self._denoised(latent, hint, prompt, now, after)
             with _taken(self.foundation.unet) as taken:
                 self._predict(latent, hint, prompt, self._step(moments[-1]))
-        rows = sar.shape[-2]
         return {round(rows / found.shape[-2]): found.float() for found in taken}
 
-    def loss(
-        self, images: tuple[Tensor, Tensor, Tensor, Tensor], prompt: Prompt, time: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    def loss(self, pairs: TilePairs, prompt: Prompt, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor | None]:
         """See `DescriptorNetwork.painting_loss`: mean square error of the predicted noise where both are valid."""
-        optical, optical_valid, sar, sar_valid = images
         scheduler, vae = self.foundation.schedule, self.foundation.vae
-        with torch.no_grad(), _own_precision(sar):
-            picture = _shown(levelled(optical, optical_valid)) * 2 - 1
+        with torch.no_grad(), _own_precision(noise):
+            picture = _shown(levelled(*pairs.optical)) * 2 - 1
             latent = vae.encode(picture.to(vae.dtype)).latent_dist.mean.float() * vae.config.scaling_factor
-        steps = torch.stack([torch.as_tensor(self._step(float(moment))) for moment in time]).to(sar.device)
+        steps = torch.stack([torch.as_tensor(self._step(float(moment))) for moment in time]).to(noise.device)
         noised = scheduler.add_noise(latent, noise, steps)
-        found = self._predict(noised, _shown(levelled(sar, sar_valid)), prompt, steps)
-        seen = functional.avg_pool2d(optical_valid.float() * sar_valid.float(), CELL)
+        found = self._predict(noised, _shown(levelled(*pairs.sar)), prompt, steps)
+        seen = functional.avg_pool2d(pairs.optical.valid.float() * pairs.sar.valid.float(), CELL)
         error = ((found.float() - noise).square() * seen).sum((1, 2, 3))
         each = error / (seen.sum((1, 2, 3)) * LATENT_CHANNELS).clamp_min(1.0)
         late = each[time >= 1]
         return each.mean(), late.mean() if len(late) else None
 
-    def painted(self, sar: Tensor, valid: Tensor, prompt: Prompt, noise: Tensor, looks: int) -> Tensor:
+    def painted(self, sar: Images, prompt: Prompt, noise: Tensor, looks: int) -> Tensor:
         """Grey images (B, H, W), mean 0 and deviation about 1, painted from noise in so many steps."""
         vae = self.foundation.vae
         moments = [1 - k / looks for k in range(looks)] + [0.0]
         with torch.no_grad():
-            hint, latent = _shown(levelled(sar, valid)), noise
+            hint, latent = _shown(levelled(*sar)), noise
             for now, after in zip(moments, moments[1:]):
                 latent = self._denoised(latent, hint, prompt, now, after)
-            with _own_precision(sar):
+            with _own_precision(noise):
                 picture = vae.decode((latent / vae.config.scaling_factor).to(vae.dtype)).sample.float()
         grey = functional.avg_pool2d(picture.mean(1, keepdim=True), LARGER)
-        return (levelled((grey.clamp(-1, 1) + 1) * 127.5, valid))[:, 0]
+        return (levelled((grey.clamp(-1, 1) + 1) * 127.5, sar.valid))[:, 0]
 
     def _denoised(self, latent: Tensor, hint: Tensor, prompt: Prompt, now: float, after: float) -> Tensor:
         """One step of DDIM (Song et al., 2021), without new noise."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...land_use import CLASSES, load_land_use
 from ...passes.blocks import levelled
+from ...passes.network import Images, TilePairs
 from ..diffusion import Prompt
 from ..network import Channels, DescriptorNetwork, Looked
 from ..plain import PlainBranch
@@ -52,23 +53,23 @@ class FullNetwork(DescriptorNetwork):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def look_optical(self, image: Tensor, valid: Tensor) -> Looked:
+    def look_optical(self, optical: Images) -> Looked:
         """See `DescriptorNetwork`."""
-        fine, seen = self.optical_fine(image), tokens(self.diffusion.foundation.vision, image)
+        fine, seen = self.optical_fine(optical.values), tokens(self.diffusion.foundation.vision, optical.values)
         coarse = functional.avg_pool2d(seen, 2)
         features = {2: fine[2], 4: fine[4], 8: torch.cat([fine[8], seen.to(fine[8].dtype)], dim=1), 16: coarse}
         return Looked(features, coarse)
 
-    def look_sar(self, sar: Tensor, valid: Tensor, words: Prompt, finest: int) -> dict[int, Tensor]:
+    def look_sar(self, sar: Images, words: Prompt, finest: int) -> dict[int, Tensor]:
         """See `DescriptorNetwork`."""
-        found = self.diffusion.describe(sar, valid, words, self.config.moments)
+        found = self.diffusion.describe(sar, words, self.config.moments)
         if finest <= 2:
-            found[2] = self.sar_fine(levelled(sar, valid), valid)[2]
+            found[2] = self.sar_fine(levelled(*sar), sar.valid)[2]
         return found
 
-    def told(self, image: Tensor, valid: Tensor) -> Tensor:
+    def told(self, optical: Images) -> Tensor:
         """See `DescriptorNetwork`."""
-        return functional.avg_pool2d(tokens(self.diffusion.foundation.vision, image), 2)
+        return functional.avg_pool2d(tokens(self.diffusion.foundation.vision, optical.values), 2)
 
     def prompt(self, shown: Tensor) -> Prompt:
         """See `DescriptorNetwork`: the words of a sentence, as the text encoder reads them."""
@@ -94,18 +95,18 @@ class FullNetwork(DescriptorNetwork):
         return self._sentences[names]
 
     def painting_loss(
-        self, images: tuple[Tensor, Tensor, Tensor, Tensor], words: Prompt, time: Tensor, noise: Tensor
+        self, pairs: TilePairs, words: Prompt, time: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """See `DescriptorNetwork`."""
-        return self.diffusion.loss(images, words, time, noise)
+        return self.diffusion.loss(pairs, words, time, noise)
 
     def latent_shape(self, rows: int, columns: int) -> tuple[int, int, int]:
         """See `DescriptorNetwork`."""
         return latent_shape(rows, columns)
 
-    def painted(self, sar: Tensor, valid: Tensor, words: Prompt, noise: Tensor) -> Tensor:
+    def painted(self, sar: Images, words: Prompt, noise: Tensor) -> Tensor:
         """See `DescriptorNetwork`."""
-        return self.diffusion.painted(sar, valid, words, noise, self.config.painting)
+        return self.diffusion.painted(sar, words, noise, self.config.painting)
 
 
 def _keeping(fn: Callable[[Tensor], Tensor], kind: torch.dtype) -> Callable[[Tensor], Tensor]:

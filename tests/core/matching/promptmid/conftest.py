@@ -13,6 +13,8 @@ from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
 from sarto.core.matching.promptmid.weights import SHIPPED, save_weights
 
+from ..tensors import pairs
+
 SMALL = CompactConfig(
     widths=(8, 8, 16, 16),
     heads=2,
@@ -53,8 +55,7 @@ def _take_statistics(network: CompactNetwork) -> None:
     layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     for layer in layers:
         layer.train().momentum = 1.0
-    optical, sar = images(4, 128, 128), images(4, 128, 128, 1)
-    network.describe(*optical, *sar, network.prompt(torch.zeros(4, len(CLASSES))))
+    network.describe(pairs(4, 128, 128), network.prompt(torch.zeros(4, len(CLASSES))))
     for layer in layers:
         layer.eval().momentum = 0.1
 
@@ -76,11 +77,3 @@ def shipped() -> Path:
     if not SHIPPED.is_file():
         pytest.skip("the weights of promptmid are not in this checkout")
     return SHIPPED
-
-
-def images(count: int, rows: int, columns: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Smooth random images (count, 1, rows, columns), 0…255, all valid."""
-    random = torch.Generator().manual_seed(seed)
-    rough = torch.rand((count, 1, rows // 8 + 2, columns // 8 + 2), generator=random)
-    smooth = torch.nn.functional.interpolate(rough, (rows, columns), mode="bicubic", align_corners=False)
-    return (smooth * 255).clamp(1, 255), torch.ones(count, 1, rows, columns)

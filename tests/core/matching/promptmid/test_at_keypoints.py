@@ -14,7 +14,7 @@ from sarto.core.matching import MatchTask
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.fine import with_edges
 from sarto.core.matching.passes.keypoint_look import keypoint_look
-from sarto.core.matching.passes.network import Kept
+from sarto.core.matching.passes.network import TilePairs
 from sarto.core.matching.passes.pose import Hypothesis
 from sarto.core.matching.passes.second_pass import FINAL, Outcome
 from sarto.core.matching.passes.tiles import Ties
@@ -40,19 +40,11 @@ def model_of(fine: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> PromptMo
     return PromptModel(network, CPU, prompting=prompting)
 
 
-def by_structure(
-    optical: torch.Tensor,
-    optical_valid: torch.Tensor,
-    sar: torch.Tensor,
-    sar_valid: torch.Tensor,
-    edges: float,
-    _words: Prompt,
-    _kept: Kept | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
+def by_structure(pairs: TilePairs, edges: float, _words: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
     """What both images show in the same manner: the directions of their edges."""
-    maps = [structure_maps(v.float(), k.float())[0] for v, k in ((optical, optical_valid), (sar, sar_valid))]
+    maps = [structure_maps(v.float(), k.float())[0] for v, k in (pairs.optical, pairs.sar)]
     low = torch.cat([torch.nn.functional.avg_pool2d(m, 2) for m in maps])
-    return with_edges(low, (optical, optical_valid), (sar, sar_valid), edges)
+    return with_edges(low, pairs, edges)
 
 
 def looked(pair: Pair, pose: Floats) -> Outcome:

@@ -7,7 +7,7 @@ import torch
 from sarto.core.matching.promptmid.backbone import BRIGHTNESS, CHANNELS, TAKEN, Backbone, _Same
 from sarto.core.matching.promptmid.compact import CompactNetwork
 
-from .conftest import images
+from ..tensors import images
 
 SHAPES = {
     "_conv_stem.weight": (32, 3, 3, 3),

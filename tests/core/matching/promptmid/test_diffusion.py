@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sarto.core.matching.passes.network import Images
 from sarto.core.matching.promptmid import schedule
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.diffusion import (
@@ -18,7 +19,8 @@ from sarto.core.matching.promptmid.diffusion import (
     to_latent,
 )
 
-from .conftest import SMALL, images
+from ..tensors import images, pairs, some
+from .conftest import SMALL
 
 TOKENS = 3
 
@@ -39,14 +41,14 @@ def words(count: int, *shown: int, seed: int = 0) -> Prompt:
 
 def look(branch: DiffusionBranch, prompt: Prompt, seed: int = 0) -> torch.Tensor:
     """All that the branch says of one image."""
-    decoded = branch.describe(*images(1, 48, 32, seed), prompt)
+    decoded = branch.describe(images(1, 48, 32, seed), prompt)
     return torch.cat([decoded.velocity.flatten(), *(part.flatten() for part in decoded.features.values())])
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 96)])
 def test_features_come_at_their_scales(branch: DiffusionBranch, size: tuple[int, int]) -> None:
     rows, columns = size
-    decoded = branch.describe(*images(2, rows, columns), words(2, 0))
+    decoded = branch.describe(images(2, rows, columns), words(2, 0))
     assert decoded.velocity.shape == (2, 4, rows // 2, columns // 2)
     shapes = {scale: part.shape for scale, part in decoded.features.items()}
     assert shapes == {
@@ -80,15 +82,15 @@ def test_before_training_words_are_not_heard() -> None:
 
 
 def test_images_of_a_batch_do_not_see_each_other(branch: DiffusionBranch) -> None:
-    sar, valid = images(3, 48, 48)
-    valid[1, :, :20] = 0
+    sar = images(3, 48, 48)
+    sar.valid[1, :, :20] = 0
     prompt = Prompt(words(3, 0).tokens, torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 1]]))
     random = torch.Generator().manual_seed(1)
     latent, time = torch.randn(3, 4, 24, 24, generator=random), torch.tensor([0.2, 0.7, 1.0])
-    together = branch(latent, sar, valid, time, prompt)
+    together = branch(latent, sar, time, prompt)
     for k in range(3):
         one = slice(k, k + 1)
-        alone = branch(latent[one], sar[one], valid[one], time[one], Prompt(prompt.tokens[one], prompt.shown[one]))
+        alone = branch(latent[one], some(sar, one), time[one], Prompt(prompt.tokens[one], prompt.shown[one]))
         assert torch.allclose(together.velocity[one], alone.velocity, atol=1e-4)
         for scale, part in alone.features.items():
             assert torch.allclose(together.features[scale][one], part, atol=1e-4)
@@ -97,8 +99,8 @@ def test_images_of_a_batch_do_not_see_each_other(branch: DiffusionBranch) -> Non
 def test_one_prompt_stands_for_all(branch: DiffusionBranch) -> None:
     sar = images(3, 32, 32)
     one = words(1, 0, 1)
-    each = branch.describe(*sar, one.like(3))
-    alone = branch.describe(*(layer[2:] for layer in sar), one)
+    each = branch.describe(sar, one.like(3))
+    alone = branch.describe(some(sar, slice(2, None)), one)
     assert torch.allclose(each.velocity[2:], alone.velocity, atol=1e-4)
 
 
@@ -106,16 +108,16 @@ def test_what_lies_under_nodata_does_not_matter(branch: DiffusionBranch) -> None
     sar, valid = images(1, 48, 48)
     valid[..., :17] = 0
     spoiled = torch.where(valid > 0, sar, torch.full_like(sar, 255.0))
-    first, second = (branch.describe(s, valid, words(1, 0)) for s in (sar, spoiled))
+    first, second = (branch.describe(Images(s, valid), words(1, 0)) for s in (sar, spoiled))
     assert torch.equal(first.velocity, second.velocity)
     changed = sar.clone()
     changed[..., 20] = 255
-    assert not torch.equal(branch.describe(changed, valid, words(1, 0)).velocity, first.velocity)
+    assert not torch.equal(branch.describe(Images(changed, valid), words(1, 0)).velocity, first.velocity)
 
 
 def test_brightness_and_contrast_do_not_matter(branch: DiffusionBranch) -> None:
     sar, valid = images(1, 48, 48)
-    first, second = (branch.describe(s, valid, words(1, 0)).velocity for s in (sar, 0.4 * sar + 30))
+    first, second = (branch.describe(Images(s, valid), words(1, 0)).velocity for s in (sar, 0.4 * sar + 30))
     assert torch.allclose(first, second, atol=1e-2)
 
 
@@ -124,8 +126,7 @@ def test_an_image_is_described_the_same_every_time(branch: DiffusionBranch) -> N
     torch.manual_seed(99)
     assert torch.equal(look(branch, words(1, 0)), first)
     assert (look(branch, words(1, 0), seed=1) - first).abs().max() > 1e-2
-    sar = [layer.expand(2, -1, -1, -1) for layer in images(1, 32, 32)]
-    twice = branch.describe(*sar, words(1, 0).like(2)).velocity
+    twice = branch.describe(some(images(1, 32, 32), [0, 0]), words(1, 0).like(2)).velocity
     assert torch.allclose(twice[0], twice[1], atol=1e-5)  # the noise does not depend on the place in the batch
 
 
@@ -165,7 +166,7 @@ class Knowing(torch.nn.Module):
         super().__init__()
         self.target, self.noise, self.wrong = target, noise, wrong
 
-    def forward(self, latent, sar, valid, time, prompt) -> Decoded:  # type: ignore[no-untyped-def]
+    def forward(self, latent, sar, time, prompt) -> Decoded:  # type: ignore[no-untyped-def]
         assert torch.allclose(latent, schedule.noisy(self.target, self.noise, time))
         return Decoded(schedule.velocity(self.target, self.noise, time) + self.wrong, {})
 
@@ -173,15 +174,12 @@ class Knowing(torch.nn.Module):
 def _loss(time: tuple[float, ...], wrong: torch.Tensor | float, hidden: slice | None = None):
     """Loss of a branch that knows the image, and is wrong by so much. hidden: columns without SAR image."""
     count = len(time)
-    optical, optical_valid = images(count, 32, 32)
-    sar, sar_valid = images(count, 32, 32, 1)
+    pair = pairs(count, 32, 32)
     if hidden is not None:
-        sar_valid[..., hidden] = 0
+        pair.sar.valid[..., hidden] = 0
     noise = torch.randn(count, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    branch = Knowing(to_latent(levelled(optical, optical_valid).clamp(-3, 3)), noise, wrong)
-    return diffusion_loss(
-        branch, optical, optical_valid, (sar, sar_valid), words(count, 0), torch.tensor(time), noise
-    )
+    branch = Knowing(to_latent(levelled(*pair.optical).clamp(-3, 3)), noise, wrong)
+    return diffusion_loss(branch, pair, words(count, 0), torch.tensor(time), noise)
 
 
 def test_the_truth_costs_nothing_and_an_error_its_square() -> None:
@@ -207,8 +205,7 @@ def test_every_weight_of_the_branch_learns(network: CompactNetwork) -> None:
     branch = network.diffusion.requires_grad_(True)
     noise = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     time = torch.tensor([0.4, 1.0])
-    pair = images(2, 32, 32, 1)
-    loss, _ = diffusion_loss(branch, *images(2, 32, 32), pair, words(2, 0, 2), time, noise)
+    loss, _ = diffusion_loss(branch, pairs(2, 32, 32), words(2, 0, 2), time, noise)
     loss.backward()
     still = [name for name, p in branch.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
     assert still == []

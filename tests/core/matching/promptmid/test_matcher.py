@@ -23,6 +23,7 @@ from sarto.core.geometry import affine
 from sarto.core.matching import MatchTask, create
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.calibration import Calibration
+from sarto.core.matching.passes.network import Images
 from sarto.core.matching.promptmid import PromptMidMatcher, weights
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.matcher import Parts
@@ -213,7 +214,7 @@ def test_the_shipped_classifier_has_an_opinion(shipped: Path) -> None:
     network: CompactNetwork
     network, _ = weights.load(shipped, torch.device("cpu"))
     values = torch.from_numpy(make_pair(128, seed=5).optical.astype(np.float32))[None, None]
-    found = network.classify(values, torch.ones_like(values))
+    found = network.classify(Images(values, torch.ones_like(values)))
     assert float(found.max() - found.min()) > 0.05
 
 

@@ -8,13 +8,12 @@ import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES
 from sarto.core.matching.passes.fine import EDGE_MAPS
-from sarto.core.matching.passes.network import Kept
+from sarto.core.matching.passes.network import Images, Kept, TilePairs
 from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.diffusion import Prompt
 
-from .conftest import SMALL, images
-
-Images = tuple[torch.Tensor, torch.Tensor]
+from ..tensors import images, pairs, some
+from .conftest import SMALL
 
 
 def marks(*named: str, count: int = 1) -> torch.Tensor:
@@ -34,13 +33,13 @@ class Seen(NamedTuple):
     low: tuple[torch.Tensor, torch.Tensor]
 
 
-def see(network: CompactNetwork, optical: Images, sar: Images, words: Prompt) -> Seen:
-    pair = (*optical, *sar, words)
-    return Seen(*network.describe(*pair), network.low_level(*pair))
+def see(network: CompactNetwork, pair: TilePairs, words: Prompt) -> Seen:
+    return Seen(*network.describe(pair, words), network.low_level(pair, words))
 
 
 def describe(network: CompactNetwork, optical: Images, sar: Images, *named: str) -> Seen:
-    return see(network, optical, sar, network.prompt(marks(*named, count=len(sar[0]))))
+    pair = TilePairs(optical, sar)
+    return see(network, pair, network.prompt(marks(*named, count=len(pair))))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 96)])
@@ -58,30 +57,30 @@ def test_maps_lie_at_a_quarter_with_equal_energy(network: CompactNetwork, size: 
 
 
 def test_coarse_and_fine_features_have_the_cells_of_the_passes(network: CompactNetwork) -> None:
-    pair = (*images(3, 48, 96), *images(3, 48, 96, 1))
-    encoded = network.encode(*pair, general(network, 3))
+    pair = pairs(3, 48, 96)
+    encoded = network.encode(pair, general(network, 3))
     assert encoded.coarse.shape == (6, SMALL.descriptor, 6, 12)
     assert encoded.mask.shape == (6, 1, 6, 12)
-    found = network.describe(*pair, general(network, 3))
+    found = network.describe(pair, general(network, 3))
     mean = found.sar[1, :, 4:6, 8:10].mean((1, 2))
     assert torch.allclose(encoded.coarse[4, :, 2, 4], mean, atol=1e-5)
-    maps, mask = network.fine(*pair, 0.5, general(network, 3))
+    maps, mask = network.fine(pair, 0.5, general(network, 3))
     assert maps.shape == (6, SMALL.low + EDGE_MAPS, 24, 48)
     assert mask.shape == (6, 24, 48)
 
 
 def test_one_optical_image_stands_for_many(network: CompactNetwork) -> None:
-    once, sar = images(1, 64, 64), images(3, 64, 64, 1)
-    many = tuple(layer.expand(3, -1, -1, -1).clone() for layer in once)
+    optical, sar = images(1, 64, 64), images(3, 64, 64, 1)
+    once, many = (TilePairs(some(optical, [0] * count), sar) for count in (1, 3))
     words = network.prompt(torch.eye(len(CLASSES))[:3])
-    short, long = (see(network, optical, sar, words) for optical in (once, many))
+    short, long = (see(network, pair, words) for pair in (once, many))
     assert len(short.optical) == len(short.low[0]) == 1
     assert torch.allclose(short.optical.expand(3, -1, -1, -1), long.optical, atol=1e-4)
     assert torch.allclose(short.sar, long.sar, atol=1e-4)
-    encoded, each = (network.encode(*optical, *sar, words) for optical in (once, many))
+    encoded, each = (network.encode(pair, words) for pair in (once, many))
     for one, other in zip(encoded[:3], each[:3]):
         assert torch.allclose(one, other, atol=1e-4)
-    for one, other in zip(*(network.fine(*optical, *sar, 0.5, words) for optical in (once, many))):
+    for one, other in zip(*(network.fine(pair, 0.5, words) for pair in (once, many))):
         assert torch.allclose(one, other, atol=1e-3)
 
 
@@ -92,13 +91,14 @@ def test_an_optical_image_need_not_be_seen_again(network: CompactNetwork) -> Non
         (images(1, 64, 64, seed), network.prompt(marks(name))) for seed, name in ((1, "water"), (2, "forest"))
     ]
     plain = [
-        (network.encode(*optical, *sar, words), network.fine(*optical, *sar, 0.8, words)) for sar, words in tries
+        (network.encode(TilePairs(optical, sar), words), network.fine(TilePairs(optical, sar), 0.8, words))
+        for sar, words in tries
     ]
     network.optical.register_forward_hook(lambda *_: looked.append(1))
     kept: Kept = {}
     for (sar, words), (encoded, (maps, mask)) in zip(tries, plain):
-        again = network.encode(*optical, *sar, words, kept)
-        more, covered = network.fine(*optical, *sar, 0.8, words, kept)
+        again = network.encode(TilePairs(optical, sar, kept), words)
+        more, covered = network.fine(TilePairs(optical, sar, kept), 0.8, words)
         assert torch.allclose(again.coarse, encoded.coarse, atol=1e-4)
         assert torch.allclose(more, maps, atol=1e-4)
         assert torch.equal(covered, mask)
@@ -106,18 +106,18 @@ def test_an_optical_image_need_not_be_seen_again(network: CompactNetwork) -> Non
 
 
 def test_one_prompt_stands_for_all_pairs(network: CompactNetwork) -> None:
-    pair = (*images(3, 48, 48), *images(3, 48, 48, 1))
-    one = network.describe(*pair, network.prompt(marks("water")))
-    each = network.describe(*pair, network.prompt(marks("water", count=3)))
+    pair = pairs(3, 48, 48)
+    one = network.describe(pair, network.prompt(marks("water")))
+    each = network.describe(pair, network.prompt(marks("water", count=3)))
     assert torch.allclose(one.sar, each.sar, atol=1e-5)
 
 
 def test_pairs_of_a_batch_do_not_see_each_other(network: CompactNetwork) -> None:
-    optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
+    pair, one = pairs(3, 64, 64), slice(1, 2)
     words = network.prompt(torch.eye(len(CLASSES))[:3])
-    together = see(network, optical, sar, words)
-    second = [tuple(layer[1:2] for layer in image) for image in (optical, sar)]
-    alone = see(network, second[0], second[1], Prompt(*(part[1:2] for part in words)))
+    together = see(network, pair, words)
+    second = TilePairs(some(pair.optical, one), some(pair.sar, one))
+    alone = see(network, second, Prompt(*(part[1:2] for part in words)))
     for whole, single in zip(
         (together.optical, together.sar, *together.low, together.land_use),
         (alone.optical, alone.sar, *alone.low, alone.land_use),
@@ -161,7 +161,7 @@ def test_what_lies_under_nodata_does_not_matter(network: CompactNetwork) -> None
         values, valid = pair[number]
         valid[..., :30] = 0
         first = describe(network, *pair)
-        pair[number] = (torch.where(valid > 0, values, torch.full_like(values, 255.0)), valid)
+        pair[number] = Images(torch.where(valid > 0, values, torch.full_like(values, 255.0)), valid)
         second = describe(network, *pair)
         assert torch.equal(first.optical, second.optical)
         assert torch.equal(first.sar, second.sar)
@@ -170,7 +170,7 @@ def test_what_lies_under_nodata_does_not_matter(network: CompactNetwork) -> None
 
 def test_brightness_and_contrast_of_a_whole_image_do_not_matter(network: CompactNetwork) -> None:
     (optical, valid), sar = images(1, 64, 64), images(1, 64, 64, 1)
-    first, second = (describe(network, (v, valid), sar) for v in (optical, 0.3 * optical + 40))
+    first, second = (describe(network, Images(v, valid), sar) for v in (optical, 0.3 * optical + 40))
     assert torch.allclose(first.optical, second.optical, atol=0.02)
     assert torch.allclose(first.low[0], second.low[0], atol=0.05)
 
@@ -181,7 +181,7 @@ def test_bands_are_told_apart_and_one_is_three_equal_ones(network: CompactNetwor
     sar = images(1, 64, 64, 9)
 
     def seen(*order: int) -> torch.Tensor:
-        found = describe(network, (bands[:, list(order)], valid), sar)
+        found = describe(network, Images(bands[:, list(order)], valid), sar)
         return torch.cat([found.optical.flatten(), found.low[0].flatten()])
 
     assert torch.equal(seen(1), seen(1, 1, 1))
@@ -194,7 +194,8 @@ def test_a_shift_of_the_optical_image_shifts_its_descriptors(network: CompactNet
     values, valid = images(1, 512, 528)
     sar, words = images(1, 32, 32), general(network)
     first, moved = (
-        network.describe(values[..., x : x + 512], valid[..., :512], *sar, words).optical for x in (16, 0)
+        network.describe(TilePairs(Images(values[..., x : x + 512], valid[..., :512]), sar), words).optical
+        for x in (16, 0)
     )
     middle, shifted = slice(52, 76), slice(56, 80)
     followed, stayed = (
@@ -206,14 +207,14 @@ def test_a_shift_of_the_optical_image_shifts_its_descriptors(network: CompactNet
 
 
 def test_classes_have_probabilities(network: CompactNetwork) -> None:
-    optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
+    pair = pairs(3, 64, 64)
     with torch.no_grad():
         network.land_use.weight.normal_(0, 3)
-    found = network.classify(*optical)
+    found = network.classify(pair.optical)
     assert found.shape == (3, len(CLASSES))
     assert ((found >= 0) & (found <= 1)).all()
     assert found.std() > 0.05
-    logits = network.describe(*optical, *sar, general(network, 3)).land_use
+    logits = network.describe(pair, general(network, 3)).land_use
     assert torch.allclose(found, torch.sigmoid(logits), atol=1e-4)
 
 
@@ -224,7 +225,7 @@ def test_the_backbone_is_frozen_and_all_else_can_learn(network: CompactNetwork) 
         n for n, _ in network.named_parameters() if n.startswith("backbone.")
     }
     assert "tokens" not in dict(network.named_parameters())
-    found = see(network, images(2, 64, 64), images(2, 64, 64, 1), general(network, 2))
+    found = see(network, pairs(2, 64, 64), general(network, 2))
     (found.optical.sum() + found.sar.sum() + found.low[0].sum() + found.low[1].sum()).backward()
     assert all(p.grad is None for p in network.backbone.parameters())
     assert network.optical_fine.first.weight.grad is not None
@@ -233,8 +234,8 @@ def test_the_backbone_is_frozen_and_all_else_can_learn(network: CompactNetwork) 
 def test_descriptors_are_full_precision_after_half_precision(network: CompactNetwork) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = describe(network, images(1, 64, 64), images(1, 64, 64, 1))
-        maps, _ = network.fine(*images(1, 64, 64), *images(1, 64, 64, 1), 0.5, general(network))
-        chances = network.classify(*images(1, 64, 64))
+        maps, _ = network.fine(pairs(1, 64, 64), 0.5, general(network))
+        chances = network.classify(images(1, 64, 64))
     assert found.optical.dtype is found.sar.dtype is maps.dtype is torch.float32
     plain = describe(network, images(1, 64, 64), images(1, 64, 64, 1))
     assert torch.cosine_similarity(plain.sar, found.sar, dim=1).mean() > 0.98

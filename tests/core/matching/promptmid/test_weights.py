@@ -22,7 +22,8 @@ from sarto.core.matching.promptmid.compact import CompactNetwork
 from sarto.core.matching.promptmid.config import CompactConfig
 from sarto.core.matching.promptmid.weights import load, read_weights, save_weights
 
-from .conftest import SMALL, images
+from ..tensors import pairs
+from .conftest import SMALL
 
 CPU = torch.device("cpu")
 CALIBRATION = Calibration({"gain": 2.0}, -1.5, limits=Limits(0.02, 1.3))
@@ -42,8 +43,8 @@ def test_what_is_written_is_read(tmp_path: Path, network: CompactNetwork) -> Non
     assert not any(module.training for module in found.modules())
     assert not any(p.requires_grad for p in found.parameters())
     words = network.prompt(torch.zeros(1, 7))
-    pair = (*images(1, 48, 48), *images(1, 48, 48, 1))
-    ours, theirs = (n.describe(*pair, words) for n in (network, found))
+    pair = pairs(1, 48, 48)
+    ours, theirs = (n.describe(pair, words) for n in (network, found))
     assert torch.cosine_similarity(ours.sar, theirs.sar, dim=1).min() > 0.99
     assert torch.cosine_similarity(ours.optical, theirs.optical, dim=1).mean() > 0.99
 

@@ -7,11 +7,12 @@ import copy
 import pytest
 import torch
 from sarto.core.matching.land_use import CLASSES, load_land_use
+from sarto.core.matching.passes.network import Images, TilePairs
 from sarto.core.matching.promptmid.full.diffusion import ControlledDiffusion
 from sarto.core.matching.promptmid.full.network import FullNetwork
 from sarto.core.matching.promptmid.full.vision import VggBranch, tokens
 
-from ..promptmid.conftest import images
+from ..tensors import images, pairs
 from .tiny import LEVELS, LONGEST, SMALL, VGG, WORDS
 
 
@@ -23,19 +24,18 @@ def marks(*named: str, count: int = 1) -> torch.Tensor:
 def test_maps_are_those_of_the_compact_network(network: FullNetwork, size: tuple[int, int]) -> None:
     """Also where a side is no multiple of what Stable Diffusion halves."""
     rows, columns = size
-    pair = (*images(1, rows, columns), *images(2, rows, columns, 1), network.prompt(marks(count=2)))
-    found = network.describe(*pair)
+    pair, words = TilePairs(images(1, rows, columns), images(2, rows, columns, 1)), network.prompt(marks(count=2))
+    found = network.describe(pair, words)
     assert found.optical.shape == (1, SMALL.descriptor, rows // 4, columns // 4)
     assert found.sar.shape == (2, SMALL.descriptor, rows // 4, columns // 4)
     assert found.land_use.shape == (1, len(CLASSES))
-    low = network.low_level(*pair)
+    low = network.low_level(pair, words)
     assert [tuple(part.shape) for part in low] == [(k, SMALL.low, rows // 2, columns // 2) for k in (1, 2)]
-    assert network.encode(*pair).coarse.shape == (4, SMALL.descriptor, rows // 8, columns // 8)
+    assert network.encode(pair, words).coarse.shape == (4, SMALL.descriptor, rows // 8, columns // 8)
 
 
 def test_decoder_features_lie_at_their_scales(network: FullNetwork) -> None:
-    sar, valid = images(2, 64, 96)
-    found = network.diffusion.describe(sar, valid, network.prompt(marks(count=2)), (1.0,))
+    found = network.diffusion.describe(images(2, 64, 96), network.prompt(marks(count=2)), (1.0,))
     assert {scale: tuple(f.shape) for scale, f in found.items()} == {
         16: (2, LEVELS[3], 4, 6),
         8: (2, LEVELS[2], 8, 12),
@@ -46,8 +46,8 @@ def test_decoder_features_lie_at_their_scales(network: FullNetwork) -> None:
 def test_words_and_the_image_reach_the_sar_features(network: FullNetwork) -> None:
     sar, other = images(1, 64, 64), images(1, 64, 64, 4)
 
-    def seen(image: tuple[torch.Tensor, torch.Tensor], *named: str) -> torch.Tensor:
-        return network.diffusion.describe(*image, network.prompt(marks(*named)), (1.0,))[8]
+    def seen(image: Images, *named: str) -> torch.Tensor:
+        return network.diffusion.describe(image, network.prompt(marks(*named)), (1.0,))[8]
 
     plain = seen(sar)
     assert torch.equal(plain, seen(sar))  # the noise is always the same
@@ -56,11 +56,8 @@ def test_words_and_the_image_reach_the_sar_features(network: FullNetwork) -> Non
 
 
 def test_denoising_steps_change_what_is_looked_into(network: FullNetwork) -> None:
-    sar, valid = images(1, 64, 64)
-    words = network.prompt(marks("city"))
-    once, later, twice = (
-        network.diffusion.describe(sar, valid, words, m)[4] for m in ((1.0,), (0.4,), (1.0, 0.4))
-    )
+    sar, words = images(1, 64, 64), network.prompt(marks("city"))
+    once, later, twice = (network.diffusion.describe(sar, words, m)[4] for m in ((1.0,), (0.4,), (1.0, 0.4)))
     assert (once - later).abs().max() > 1e-5
     assert (later - twice).abs().max() > 1e-6
 
@@ -143,26 +140,25 @@ def test_foundation_models_move_along_and_keep_their_precision(network: FullNetw
 def test_painting_learns_through_the_controlnet_alone(network: FullNetwork) -> None:
     learning = copy.deepcopy(network)
     learning.diffusion.requires_grad_(True)
-    optical, sar = images(2, 64, 64), images(2, 64, 64, 1)
+    pair = pairs(2, 64, 64)
     noise = torch.randn(2, *learning.latent_shape(64, 64), generator=torch.Generator().manual_seed(0))
     words = learning.prompt(marks("water", count=2))
-    loss, late = learning.painting_loss((*optical, *sar), words, torch.tensor([1.0, 0.4]), noise)
+    loss, late = learning.painting_loss(pair, words, torch.tensor([1.0, 0.4]), noise)
     assert late is not None
     assert torch.isfinite(loss)
     loss.backward()
     assert all(p.grad is None for model in learning.diffusion.foundation.models for p in model.parameters())
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learning.diffusion.control.parameters())
-    _, none = learning.painting_loss((*optical, *sar), words, torch.tensor([0.9, 0.4]), noise)
+    _, none = learning.painting_loss(pair, words, torch.tensor([0.9, 0.4]), noise)
     assert none is None
-    blind = torch.zeros_like(sar[1])
-    nothing, _ = learning.painting_loss((*optical, sar[0], blind), words, torch.tensor([1.0, 0.4]), noise)
+    blind = TilePairs(pair.optical, Images(pair.sar.values, torch.zeros_like(pair.sar.valid)))
+    nothing, _ = learning.painting_loss(blind, words, torch.tensor([1.0, 0.4]), noise)
     assert nothing == 0
 
 
 def test_a_picture_is_painted(network: FullNetwork) -> None:
-    sar, valid = images(2, 64, 32)
     noise = torch.randn(2, *network.latent_shape(64, 32), generator=torch.Generator().manual_seed(0))
-    found = network.painted(sar, valid, network.prompt(marks(count=2)), noise)
+    found = network.painted(images(2, 64, 32), network.prompt(marks(count=2)), noise)
     assert found.shape == (2, 64, 32)
     assert torch.isfinite(found).all()
     assert found.std() > 0.1

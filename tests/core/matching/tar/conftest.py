@@ -47,11 +47,3 @@ def network() -> TarNetwork:
 @pytest.fixture
 def text(bank: TextBank) -> TextFeatures:
     return TextFeatures(torch.from_numpy(bank.scenes), torch.from_numpy(bank.covers))
-
-
-def images(count: int, rows: int, columns: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Smooth random images (count, 1, rows, columns), 0…255, all valid."""
-    random = torch.Generator().manual_seed(seed)
-    rough = torch.rand((count, 1, rows // 8 + 2, columns // 8 + 2), generator=random)
-    smooth = torch.nn.functional.interpolate(rough, (rows, columns), mode="bicubic", align_corners=False)
-    return (smooth * 255).clamp(1, 255), torch.ones(count, 1, rows, columns)

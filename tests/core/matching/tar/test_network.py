@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from sarto.core.matching.passes.fine import EDGE_MAPS
-from sarto.core.matching.passes.network import Kept
+from sarto.core.matching.passes.network import Images, Kept, TilePairs
 from sarto.core.matching.tar.msfl import normalise
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
 
-from .conftest import SMALL, images
+from ..tensors import images, pairs, some
+from .conftest import SMALL
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 96), (160, 112)])
@@ -18,9 +19,10 @@ def test_features_have_the_resolutions_of_the_paper(
     network: TarNetwork, text: TextFeatures, size: tuple[int, int]
 ) -> None:
     rows, columns = size
-    encoded = network.encode(*images(3, rows, columns), *images(3, rows, columns, 1), text)
-    pyramid = network.encoder(*images(3, rows, columns), *images(3, rows, columns, 1))
-    maps, mask = network.local(*images(3, rows, columns), *images(3, rows, columns, 1))
+    pair = pairs(3, rows, columns)
+    encoded = network.encode(pair, text)
+    pyramid = network.encoder(pair)
+    maps, mask = network.local(pair)
     assert [tuple(level.shape[-2:]) for level in pyramid] == [(rows // s, columns // s) for s in (2, 4, 8, 16)]
     assert encoded.coarse.shape == (6, SMALL.coarse, rows // 8, columns // 8)
     assert maps.shape == (6, SMALL.local[2] + EDGE_MAPS, rows // 2, columns // 2)
@@ -30,14 +32,17 @@ def test_features_have_the_resolutions_of_the_paper(
 def test_an_optical_image_need_not_be_seen_again(network: TarNetwork, text: TextFeatures, monkeypatch) -> None:
     """What is kept of it gives the same features under another pose, and saves looking."""
     optical, poses = images(1, 64, 64), [images(count, 64, 64, seed) for count, seed in ((1, 1), (3, 2), (1, 3))]
-    plain = [(network.encode(*optical, *sar, text), network.fine(*optical, *sar, 0.8)) for sar in poses]
+    plain = [
+        (network.encode(pair, text), network.fine(pair, 0.8))
+        for pair in (TilePairs(optical, sar) for sar in poses)
+    ]
     looked = []
     for part in (network.encoder.optical_stem, network.local.optical_stem):
         part.register_forward_hook(lambda *_: looked.append(1))
     kept: Kept = {}
     for sar, (encoded, (maps, mask)) in zip(poses, plain):
-        again = network.encode(*optical, *sar, text, kept)
-        more, covered = network.fine(*optical, *sar, 0.8, None, kept)
+        again = network.encode(TilePairs(optical, sar, kept), text)
+        more, covered = network.fine(TilePairs(optical, sar, kept), 0.8)
         assert torch.allclose(again.coarse, encoded.coarse, atol=1e-4)
         assert torch.allclose(more, maps, atol=1e-4)
         assert torch.equal(covered, mask)
@@ -56,9 +61,10 @@ def test_what_lies_under_nodata_does_not_matter(network: TarNetwork, text: TextF
     spoiled = torch.where(
         valid > 0, values, 255 * torch.rand(values.shape, generator=torch.Generator().manual_seed(1))
     )
-    first, second = (network.encode(v, valid, *other, text) for v in (values, spoiled))
+    plain, under = (TilePairs(Images(v, valid), other) for v in (values, spoiled))
+    first, second = (network.encode(pair, text) for pair in (plain, under))
     assert torch.equal(first.coarse, second.coarse)
-    (maps, mask), (again, _) = (network.local(v, valid, *other) for v in (values, spoiled))
+    (maps, mask), (again, _) = (network.local(pair) for pair in (plain, under))
     assert torch.allclose(maps[..., 18:], again[..., 18:], atol=0.02)
     assert maps[0, :, :, :15].abs().max() == 0
     assert mask[0, :, :15].max() == 0
@@ -66,12 +72,11 @@ def test_what_lies_under_nodata_does_not_matter(network: TarNetwork, text: TextF
 
 
 def test_pairs_of_a_batch_do_not_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
-    optical, sar = images(3, 64, 64), images(3, 64, 64, 1)
-    together = network.encode(*optical, *sar, text)
-    alone = network.encode(*(t[1:2] for t in optical), *(t[1:2] for t in sar), text)
+    all_of_them = pairs(3, 64, 64)
+    second = TilePairs(some(all_of_them.optical, slice(1, 2)), some(all_of_them.sar, slice(1, 2)))
+    together, alone = (network.encode(pair, text) for pair in (all_of_them, second))
     assert torch.allclose(together.coarse[[1, 4]], alone.coarse, atol=1e-4)
-    maps, _ = network.local(*optical, *sar)
-    single, _ = network.local(*(t[1:2] for t in optical), *(t[1:2] for t in sar))
+    (maps, _), (single, _) = (network.local(pair) for pair in (all_of_them, second))
     assert torch.allclose(maps[[1, 4]], single, atol=1e-4)
 
 
@@ -89,9 +94,8 @@ def test_any_number_of_bands_in_any_order(network: TarNetwork, text: TextFeature
     sar = images(1, 64, 64, 9)
 
     def seen(*order: int) -> torch.Tensor:
-        shown = bands[:, list(order)]
-        encoded = network.encode(shown, valid, *sar, text).coarse
-        return torch.cat([encoded.ravel(), network.local(shown, valid, *sar)[0].ravel()])
+        pair = TilePairs(Images(bands[:, list(order)], valid), sar)
+        return torch.cat([network.encode(pair, text).coarse.ravel(), network.local(pair)[0].ravel()])
 
     assert torch.allclose(seen(0, 1, 2, 3), seen(3, 1, 0, 2), atol=1e-4)
     assert torch.allclose(seen(0), seen(0, 0, 0), atol=1e-4)
@@ -114,18 +118,17 @@ def test_attention_takes_each_place_from_the_band_that_it_prefers(network: TarNe
 
 def test_one_optical_image_stands_for_many(network: TarNetwork, text: TextFeatures) -> None:
     optical, sar = images(1, 64, 64), images(3, 64, 64, 1)
-    once = network.encode(*optical, *sar, text)
-    each = network.encode(*(layer.expand(3, -1, -1, -1) for layer in optical), *sar, text)
+    single, many = (TilePairs(some(optical, [0] * count), sar) for count in (1, 3))
+    once, each = (network.encode(pair, text) for pair in (single, many))
     for short, long in ((once.coarse, each.coarse), (once.mask, each.mask), (once.valid, each.valid)):
         assert torch.allclose(short, long, atol=1e-4)
-    many = [layer.expand(3, -1, -1, -1) for layer in optical]
-    for short, long in zip(network.local(*optical, *sar), network.local(*many, *sar)):
+    for short, long in zip(network.local(single), network.local(many)):
         assert torch.allclose(short, long, atol=1e-4)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.9])
 def test_learned_features_and_edges_share_the_energy(network: TarNetwork, share: float) -> None:
-    maps, mask = network.local(*images(2, 64, 64), *images(2, 64, 64, 1), share)
+    maps, mask = network.local(pairs(2, 64, 64), share)
     energy = maps.square().sum((-2, -1)) / mask.sum((-2, -1))[:, None]
     assert torch.allclose(energy[:, -EDGE_MAPS:].sum(1), torch.full((4,), share), atol=1e-3)
     assert torch.allclose(energy[:, :-EDGE_MAPS].sum(1), torch.full((4,), 1 - share), atol=1e-3)
@@ -135,7 +138,7 @@ def test_a_bright_building_does_not_outweigh_the_rest(network: TarNetwork) -> No
     values, valid = images(1, 128, 128)
     values = values / 4
     values[..., 40:44, 40:44] = 255
-    maps, _ = network.local(values, valid, *images(1, 128, 128, 1), 0.0)
+    maps, _ = network.local(TilePairs(Images(values, valid), images(1, 128, 128, 1)), 0.0)
     energy = maps[0].square().sum(0)
     around = energy[10:34, 10:34].sum()
     assert around < 0.2 * energy.sum()
@@ -145,7 +148,7 @@ def test_a_bright_building_does_not_outweigh_the_rest(network: TarNetwork) -> No
 def test_what_text_answers_reaches_the_matched_features_past_the_gates(
     network: TarNetwork, text: TextFeatures
 ) -> None:
-    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    pair = pairs(1, 64, 64)
     assert network.text is not None
     assert network.coarse_head.said is not None
     assert network.coarse_head.said.weight.abs().max() == 0  # training begins without
@@ -153,18 +156,18 @@ def test_what_text_answers_reaches_the_matched_features_past_the_gates(
         for part in (network.text.cover, network.text.scene):
             part.gate.bias.fill_(-50.0)
             part.gate.weight.zero_()
-        plain = network.encode(*pair, None)
-        assert torch.allclose(network.encode(*pair, text).coarse, plain.coarse, atol=1e-5)
+        plain = network.encode(pair, None)
+        assert torch.allclose(network.encode(pair, text).coarse, plain.coarse, atol=1e-5)
         network.coarse_head.said.weight.normal_(0, 0.1)
         other = TextFeatures(text.scenes, text.covers + 0.5)
-        assert (network.encode(*pair, text).coarse - plain.coarse).abs().max() > 1e-3
-        assert (network.encode(*pair, text).coarse - network.encode(*pair, other).coarse).abs().max() > 1e-4
-        assert torch.equal(network.encode(*pair, None).coarse, plain.coarse)
+        assert (network.encode(pair, text).coarse - plain.coarse).abs().max() > 1e-3
+        assert (network.encode(pair, text).coarse - network.encode(pair, other).coarse).abs().max() > 1e-4
+        assert torch.equal(network.encode(pair, None).coarse, plain.coarse)
 
 
 def test_local_features_are_full_precision_after_half_precision(network: TarNetwork) -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        maps, mask = network.local(*images(1, 64, 64), *images(1, 64, 64, 1))
+        maps, mask = network.local(pairs(1, 64, 64))
     assert maps.dtype is torch.float32
     assert mask.dtype is torch.float32
 
@@ -175,21 +178,20 @@ def test_the_localising_features_see_only_their_own_surroundings(network: TarNet
     changed = values.clone()
     changed[..., 60:100, 140:156] = changed[..., 60:100, 140:156].flip(-1)
     sar = images(1, 160, 160, 1)
-    first, second = (network.local(v, valid, *sar, 0.0)[0][0] for v in (values, changed))
+    first, second = (network.local(TilePairs(Images(v, valid), sar), 0.0)[0][0] for v in (values, changed))
     difference = (first - second).abs().amax(0)
     assert difference[30:50, 70:78].max() > 10 * difference[:, :40].max()
 
 
 def test_the_images_of_a_pair_see_each_other(network: TarNetwork, text: TextFeatures) -> None:
     optical = images(1, 64, 64)
-    first = network.encode(*optical, *images(1, 64, 64, 1), text)
-    second = network.encode(*optical, *images(1, 64, 64, 2), text)
+    first, second = (network.encode(TilePairs(optical, images(1, 64, 64, seed)), text) for seed in (1, 2))
     assert (first.coarse[0] - second.coarse[0]).abs().max() > 1e-5
 
 
 def test_text_changes_the_high_level_features_of_both_images(network: TarNetwork, text: TextFeatures) -> None:
-    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
-    plain, helped = network.encode(*pair, None), network.encode(*pair, text)
+    pair = pairs(1, 64, 64)
+    plain, helped = network.encode(pair, None), network.encode(pair, text)
     assert plain.text is None
     for image in (0, 1):
         assert (plain.coarse[image] - helped.coarse[image]).abs().max() > 1e-4
@@ -198,7 +200,7 @@ def test_text_changes_the_high_level_features_of_both_images(network: TarNetwork
 def test_attention_to_text_is_a_distribution_per_place_and_per_image(
     network: TarNetwork, text: TextFeatures
 ) -> None:
-    seen = network.encode(*images(2, 64, 96), *images(2, 64, 96, 1), text).text
+    seen = network.encode(pairs(2, 64, 96), text).text
     assert seen is not None
     assert seen.covers.shape == (4, 2, 4, 6)
     assert seen.scenes.shape == (4, 3)
@@ -208,10 +210,10 @@ def test_attention_to_text_is_a_distribution_per_place_and_per_image(
 
 def test_each_modality_reads_its_own_wordings(network: TarNetwork, text: TextFeatures) -> None:
     """With other SAR wordings, the attention of the SAR image changes, that of the optical image does not."""
-    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    pair = pairs(1, 64, 64)
     other = TextFeatures(text.scenes.clone(), text.covers.clone())
     other.covers[:, 1] = -other.covers[:, 1]
-    first, second = (network.encode(*pair, t).text for t in (text, other))
+    first, second = (network.encode(pair, t).text for t in (text, other))
     assert first is not None
     assert second is not None
     assert torch.equal(first.covers[0], second.covers[0])
@@ -219,6 +221,6 @@ def test_each_modality_reads_its_own_wordings(network: TarNetwork, text: TextFea
 
 
 def test_the_order_of_descriptors_does_not_matter(network: TarNetwork, text: TextFeatures) -> None:
-    pair = (*images(1, 64, 64), *images(1, 64, 64, 1))
+    pair = pairs(1, 64, 64)
     turned = TextFeatures(text.scenes.flip(0), text.covers.flip(0))
-    assert torch.allclose(network.encode(*pair, text).coarse, network.encode(*pair, turned).coarse, atol=1e-5)
+    assert torch.allclose(network.encode(pair, text).coarse, network.encode(pair, turned).coarse, atol=1e-5)
