@@ -2,10 +2,10 @@
 
 Two sources of hypotheses, tested by the network until one is beyond doubt: a grid of rotations and scales about
 the middle (the coarse matching finds the shift by itself and tolerates what lies between grid points), and the
-best candidates of the structural pose search. A small grid comes first, and saves the structural search where the
-second pass finds one of its poses convincing; a large one comes last. Each hypothesis lays the SAR image on the
-optical one; the coarse matches of the two are counted that agree on one transform. What most matches agree on
-wins; the record says which source it came from.
+best candidates of the structural pose search. All points of the grid are seen at a glimpse, in a small overview;
+the most promising are tested first, and save the structural search where the second pass finds one of them
+convincing. Each hypothesis lays the SAR image on the optical one; the coarse matches of the two are counted that
+agree on one transform. What most matches agree on wins; the record says which source it came from.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ TURN_STEP, SCALE_STEP = 24.0, 1.5
 ROOM_DEG, ROOM_SCALE = 0.5, 1.01
 """Poses may leave the search range by so much: the range is the user's guess."""
 SCREENED, VERIFIED = 16, 4
-"""Structural candidates that are tested, and of all hypotheses those that are tested again, closer."""
-SMALL_GRID = 8
-"""A grid with no more points is tested before the structural search, which it mostly saves."""
-AT_ONCE = 3
-"""Of a small grid, those that are tested together, nearest to no rotation and scale first."""
+"""Structural candidates that are tested, as many points of the grid beside them, and of all hypotheses those that
+are tested again, closer."""
+GLIMPSE = 128
+"""Longer side of the small overview that tells which points of the grid are promising."""
+EARLY = (2, 3, 3)
+"""Points of the grid that are tested before the structural search, so many together."""
 FIRST = 3
 """Structural candidates that are tested first, and as many after them; one beyond doubt ends the search."""
 
@@ -62,17 +63,15 @@ def find_poses(
 ) -> list[Hypothesis]:
     """Poses from the best down. rescue: False leaves the structural candidates out; beyond_doubt: score.
 
-    convincing: a closer look at a pose of the small grid with such a score; where it holds, the search ends.
+    convincing: a closer look at a pose of the grid with such a score; where it holds, the search ends.
     Raises NoMatchError where the images never overlap.
     """
     reporter.progress("Searching the position", 0.0)
-    grid = _grid(task)
-    small = len(grid) <= SMALL_GRID
-    early: list[Hypothesis] = []
-    if small:
-        early, done = _on_small_grid(task, model, grid, reporter, beyond_doubt, convincing)
-        if done:
-            return distinct(early, task)
+    grid = _promising_first(task, model, _grid(task), reporter)
+    reporter.progress("Searching the position", 0.1)
+    early, done = _on_grid(task, model, grid[: sum(EARLY)], reporter, beyond_doubt, convincing)
+    if done:
+        return distinct(early, task)
     candidates: list[Hypothesis] = []
     if rescue:
         found = search_pose(task, model.device, reporter, 4 * SCREENED, rough=True)
@@ -81,7 +80,7 @@ def find_poses(
     reporter.progress("Searching the position", 0.3)
     tested: list[Hypothesis] = []
     sure = False
-    rest = [*([] if small else grid), *candidates[2 * FIRST :]]
+    rest = [*grid[sum(EARLY) :][:SCREENED], *candidates[2 * FIRST :]]
     for some in (candidates[:FIRST], candidates[FIRST : 2 * FIRST], rest):
         tested += score_hypotheses(task, model, some, reporter)
         sure = any(h.score >= beyond_doubt for h in tested)
@@ -96,7 +95,18 @@ def find_poses(
     return distinct([*again, *tested, *candidates[:1]], task)
 
 
-def _on_small_grid(
+def _promising_first(
+    task: MatchTask, model: Model, grid: list[Hypothesis], reporter: Reporter
+) -> list[Hypothesis]:
+    """The grid in the order of what the small overview shows under each point."""
+    if len(grid) == 1 or max(task.reference.shape) <= GLIMPSE:
+        return grid
+    seen = _tested(task, model, grid, GLIMPSE, reporter)
+    scores = [-1.0 if found is None else found.score for found in seen]
+    return [grid[k] for k in sorted(range(len(grid)), key=lambda k: -scores[k])]
+
+
+def _on_grid(
     task: MatchTask,
     model: Model,
     grid: list[Hypothesis],
@@ -107,9 +117,11 @@ def _on_small_grid(
     """Poses of the grid, until one convinces, and whether one did; if not, the best also from where it led."""
     tested: list[Hypothesis] = []
     looked: Hypothesis | None = None
-    for start in range(0, len(grid), AT_ONCE):
-        tested += score_hypotheses(task, model, grid[start : start + AT_ONCE], reporter)
-        reporter.progress("Searching the position", 0.3 * min(start + AT_ONCE, len(grid)) / len(grid))
+    start = 0
+    for count in EARLY:
+        some, start = grid[start : start + count], start + count
+        tested += score_hypotheses(task, model, some, reporter)
+        reporter.progress("Searching the position", 0.1 + 0.2 * start / sum(EARLY))
         best = max(tested, key=lambda h: h.score, default=None)
         if best is None or best is looked or best.score < beyond_doubt:
             continue
@@ -153,16 +165,25 @@ def score_hypotheses(
     task: MatchTask, model: Model, hypotheses: list[Hypothesis], reporter: Reporter
 ) -> list[Hypothesis]:
     """Poses that the coarse matches under each hypothesis agree on, with their scores, best first."""
-    lattice, size = overview(task)
+    tested = _tested(task, model, hypotheses, OVERVIEW, reporter)
+    return sorted((h for h in tested if h is not None), key=lambda h: -h.score)
+
+
+def _tested(
+    task: MatchTask, model: Model, hypotheses: list[Hypothesis], side: int, reporter: Reporter
+) -> list[Hypothesis | None]:
+    """Likewise, in the order of the hypotheses; None where nothing agrees. side: see `overview`."""
+    lattice, size = overview(task, side)
     back = affine.invert(lattice)
     views = [TileView(lattice, h.pose) for h in hypotheses]
-    found: list[Hypothesis] = []
+    found: list[Hypothesis | None] = []
     for chosen, encoded in encode_views(model, task.seen, task.moving, views, size, reporter):
         for view, hypothesis, matches in zip(
             views[chosen], hypotheses[chosen], coarse_matches(model.network, encoded)
         ):
             agreement = agree(matches, task.options.seed)
             if agreement is None:
+                found.append(None)
                 continue
             pose = hypothesis.pose
             gain = matches.gain(np.eye(2, 3))
@@ -171,7 +192,7 @@ def score_hypotheses(
                 pose = affine.compose(view.to_moving, affine.compose(agreement.affine, back))
                 pose = within_range(pose, task)
             found.append(Hypothesis(pose, hypothesis.source, max(gain, 0.0) * agreement.share))
-    return sorted(found, key=lambda h: -h.score)
+    return found
 
 
 def distinct(poses: list[Hypothesis], task: MatchTask) -> list[Hypothesis]:

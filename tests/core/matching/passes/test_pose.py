@@ -16,7 +16,7 @@ from sarto.core.matching.passes.pose import FIRST, Hypothesis, find_poses, turns
 from sarto.core.matching.passes.views import TileView, encode_views
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.tafe import TextFeatures
-from sarto.core.matching.tar.weights import TarModel
+from sarto.core.matching.tar.weights import SHIPPED, TarModel, load_model
 
 from ..conftest import Pair, make_pair
 
@@ -55,25 +55,29 @@ def _tested(
 
 
 def _wide(task: MatchTask) -> MatchTask:
-    """A task whose grid is too large to come first."""
+    """A task whose grid has more points than are tested early."""
     return replace(task, search=RANGES["wild"])
 
 
-def test_a_small_grid_may_save_the_structural_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
+EARLY = [["learned search"] * count for count in poses.EARLY]
+
+
+def test_a_convincing_pose_of_the_grid_saves_the_structural_search(task, model, monkeypatch) -> None:
     monkeypatch.setattr(poses, "search_pose", None)
-    (first,) = _tested(task, model, monkeypatch, 0.01, beyond_doubt=0.01, convincing=lambda _: True)
-    assert first == ["learned search"] * min(poses.AT_ONCE, len(turns_and_scales(task.search)))
+    for some in (task, _wide(task)):
+        rounds = _tested(some, model, monkeypatch, 0.01, beyond_doubt=0.01, convincing=lambda _: True)
+        assert rounds == EARLY[:1]
 
 
-def test_after_a_small_grid_in_doubt_the_structural_search_follows(task, model, monkeypatch) -> None:
-    grid = len(turns_and_scales(task.search))
+def test_after_a_grid_in_doubt_the_structural_search_follows(task, model, monkeypatch) -> None:
     rounds = _tested(task, model, monkeypatch, 0.005, beyond_doubt=0.01)
-    grids, again, rest = rounds[: -(-grid // poses.AT_ONCE)], rounds[-(-grid // poses.AT_ONCE)], rounds[-4:]
-    assert sum(map(len, grids)) == grid
+    *grids, again, first, second, rest, last = rounds
+    assert sum(map(len, grids)) == len(turns_and_scales(task.search))
+    assert grids[:-1] == EARLY[: len(grids) - 1]
     assert again == ["learned search"]
-    assert rest[0] == rest[1] == ["structural search"] * FIRST
-    assert set(rest[2]) == {"structural search"}
-    assert 1 < len(rest[3]) <= poses.VERIFIED
+    assert first == second == ["structural search"] * FIRST
+    assert set(rest) == {"structural search"}
+    assert 1 < len(last) <= poses.VERIFIED
 
 
 def test_where_a_closer_look_does_not_convince_the_structural_search_decides(
@@ -88,29 +92,81 @@ def test_where_a_closer_look_does_not_convince_the_structural_search_decides(
     assert len(looked) == 1  # the best of the first round, which no later one surpasses
 
 
-def test_what_changes_least_is_tested_first(task: MatchTask) -> None:
-    steps = [affine.angle_and_scale(h.pose) for h in poses._grid(replace(task, search=RANGES["tar"]))]
+def _glimpses(monkeypatch: pytest.MonkeyPatch, scores: list[float | None]) -> list[int]:
+    """Every glimpse at the grid shows these scores. Sides of the overviews that are asked for."""
+    sides: list[int] = []
+
+    def seen(_task, _model, hypotheses, side, _reporter) -> list[Hypothesis | None]:  # type: ignore[no-untyped-def]
+        sides.append(side)
+        return [None if s is None else replace(h, score=s) for h, s in zip(hypotheses, scores)]
+
+    monkeypatch.setattr(poses, "_tested", seen)
+    return sides
+
+
+def test_what_is_promising_at_a_glimpse_is_tested_first(model: TarModel, monkeypatch) -> None:
+    pair = make_pair(144, seed=2)
+    task = MatchTask(pair.optical, pair.sar, RANGES["tar"], MatchOptions(method="tar"))
+    grid = poses._grid(task)
+    scores = [0.0, 0.2, None, 0.1, 0.3, 0.0]
+    assert len(grid) == len(scores)
+    sides = _glimpses(monkeypatch, scores)
+    order = poses._promising_first(task, model, grid, SILENT)
+    assert [next(k for k, h in enumerate(grid) if h is found) for found in order] == [4, 1, 3, 0, 5, 2]
+    assert all(h.score == 0 for h in order)  # a glimpse is no evidence
+    assert sides == [poses.GLIMPSE]
+
+
+@pytest.mark.parametrize(("range_", "degrees", "scale"), [("tar", -25, 0.85), ("tar", 3, 0.8), ("wild", 150, 0.6)])
+def test_with_the_shipped_weights_a_glimpse_tells_the_right_point(
+    range_: str, degrees: float, scale: float
+) -> None:
+    if not SHIPPED.is_file():
+        pytest.skip("the weights of tar are not in this checkout")
+    pair = make_pair(192, degrees, scale, (5, -4))
+    task = MatchTask(pair.optical, pair.sar, RANGES[range_], MatchOptions(method="tar"))
+    grid = poses._grid(task)
+    first = poses._promising_first(task, load_model(SHIPPED, torch.device("cpu")), grid, SILENT)[0]
+    assert first is min(grid, key=lambda h: affine.grid_distance(h.pose, pair.truth, pair.optical.shape))
+    assert first is not grid[0]  # least changed, and so first otherwise
+
+
+def test_a_glimpse_is_left_out_where_it_saves_nothing(task: MatchTask, model: TarModel, monkeypatch) -> None:
+    sides = _glimpses(monkeypatch, [])
+    small = poses._grid(task)
+    assert poses._promising_first(task, model, small, SILENT) == small  # 96 pixels are no more than a glimpse
+    pair = make_pair(144, seed=2)
+    near = MatchTask(pair.optical, pair.sar, RANGES["georef"], MatchOptions(method="tar"))
+    assert len(poses._promising_first(near, model, poses._grid(near), SILENT)) == 1
+    assert sides == []
+
+
+def test_what_changes_least_is_tested_first_where_all_look_alike(task: MatchTask) -> None:
+    steps = [affine.angle_and_scale(h.pose) for h in poses._grid(task)]
     sizes = [(round(abs(math.log(scale)), 9), round(abs(angle), 9)) for angle, scale in steps]
     assert sizes == sorted(sizes)
-    assert 1 < len(sizes) <= poses.SMALL_GRID
+    assert len(sizes) > 1
 
 
 def test_a_pose_beyond_doubt_ends_the_search(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, again = _tested(_wide(task), model, monkeypatch, 0.02, beyond_doubt=0.01)
+    scores = (*[0.005] * 4, 0.02, 0.02)
+    *early, _, first, again = _tested(_wide(task), model, monkeypatch, scores, beyond_doubt=0.01)
+    assert early == EARLY
     assert first == ["structural search"] * FIRST
     assert len(again) == 1
 
 
 def test_one_beyond_doubt_among_the_next_few_ends_it_too(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, second, again = _tested(_wide(task), model, monkeypatch, (0.005, 0.02, 0.02), beyond_doubt=0.01)
+    scores = (*[0.005] * 5, 0.02, 0.02)
+    *_, first, second, again = _tested(_wide(task), model, monkeypatch, scores, beyond_doubt=0.01)
     assert first == second == ["structural search"] * FIRST
     assert len(again) == 1
 
 
-def test_without_one_every_pose_is_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
-    first, second, rest, again = _tested(_wide(task), model, monkeypatch, 0.005, beyond_doubt=0.01)
+def test_without_one_many_poses_are_tested(task: MatchTask, model: TarModel, monkeypatch) -> None:
+    *_, first, second, rest, again = _tested(_wide(task), model, monkeypatch, 0.005, beyond_doubt=0.01)
     assert first == second == ["structural search"] * FIRST
-    assert rest.count("learned search") == len(turns_and_scales(_wide(task).search))
+    assert rest.count("learned search") == poses.SCREENED
     assert rest.count("structural search") > FIRST
     assert 1 < len(again) <= poses.VERIFIED
 
