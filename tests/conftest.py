@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +20,15 @@ from sarto.core.matching import METHODS, TRAITS
 from sarto.resources.sample.generate import generate
 
 torch.set_num_threads(1)  # test processes share the cores; spinning threads would multiply the time
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_when_qgis_ends(request: pytest.FixtureRequest) -> Iterator[None]:
+    """QGIS's and GDAL's objects in circles of references would be freed after QGIS itself, which crashes."""
+    if request.config.pluginmanager.hasplugin("pytest_qgis"):
+        request.getfixturevalue("qgis_app")  # ends after this
+    yield
+    gc.collect()
 
 
 @dataclass(frozen=True)

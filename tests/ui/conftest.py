@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from importlib.util import find_spec
 
 import pytest
@@ -12,12 +11,6 @@ collect_ignore_glob = [] if HAS_QGIS else ["*/*", "test_[!n]*"]
 
 if HAS_QGIS:
     from qgis.core import QgsApplication, QgsSettings
-
-    @pytest.fixture(scope="session", autouse=True)
-    def nothing_is_left_when_qgis_ends(qgis_app):
-        """QGIS's objects in circles of references would be freed after QGIS itself, which crashes now and then."""
-        yield
-        gc.collect()
 
     @pytest.fixture(autouse=True)
     def no_task_outlives_its_test(qgis_app):
