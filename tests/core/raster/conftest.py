@@ -13,6 +13,8 @@ import pytest
 from osgeo import gdal, ogr, osr
 from sarto.core.contract import Grid, LayerSource, RegisterJob
 
+from .layers import layer
+
 DATA = Path(__file__).parents[3] / "../shared/data/scenes"
 
 
@@ -182,3 +184,10 @@ def tiny_disk(tmp_path):
     yield mount
     for folder in mounted:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def pair(kit, tmp_path):
+    """A layer of each kind on the same grid."""
+    grid = kit.grid(300, 260)
+    return layer(kit, tmp_path / "opt.tif", grid), layer(kit, tmp_path / "sar.tif", grid, "sar"), grid

@@ -1,4 +1,4 @@
-"""Preparation: the common grid, its errors, radiometry in place, memory and cancel."""
+"""Preparation: the common grid, radiometry in place, disk, memory and cancel."""
 
 import os
 import subprocess
@@ -12,11 +12,8 @@ import numpy as np
 import pytest
 from osgeo import gdal
 from sarto.core.contract import (
-    SILENT,
     Cancelled,
-    InputError,
     LayerSource,
-    OptionError,
     RadiometryOptions,
     Reporter,
 )
@@ -24,27 +21,9 @@ from sarto.core.raster import Scene, prepare
 from sarto.core.raster.crs import Transformation
 from sarto.core.raster.scratch import mapped_image
 
+from .layers import coloured, layer, run
+
 BLOCKS = sys.modules["sarto.core.raster.prepare"].blocks  # the package exports the function of that name
-
-
-def layer(kit, path, grid, kind="optical", seed=0, wavelength=900.0, **more):
-    """An optical layer (uint8 pattern) or a SAR one (speckled power that shows the same pattern)."""
-    truth = kit.pattern(kit.centres(grid), wavelength)
-    if kind == "optical":
-        return kit.write(path, np.stack([truth.astype(np.uint8)] * 3), grid, **more)
-    noise = np.random.default_rng(seed).gamma(4, 0.25, truth.shape)
-    return kit.write(path, (10 ** (truth / 100 - 2) * noise).astype(np.float32), grid, **more)
-
-
-@pytest.fixture
-def pair(kit, tmp_path):
-    """A layer of each kind on the same grid."""
-    grid = kit.grid(300, 260)
-    return layer(kit, tmp_path / "opt.tif", grid), layer(kit, tmp_path / "sar.tif", grid, "sar"), grid
-
-
-def run(kit, tmp_path, reference, moving, reporter=SILENT, **more):
-    return prepare(kit.job(reference, moving, **more), reporter, tmp_path / "work")
 
 
 def test_same_grid_stays(kit, tmp_path, pair, untouched):
@@ -141,42 +120,6 @@ def test_speckle_filter_is_applied_across_blocks(kit, tmp_path, pair, monkeypatc
     assert np.diff(whole.astype(int)).std() < 0.6 * np.diff(plain.astype(int)).std()
 
 
-def test_undeclared_fill_is_nodata(kit, tmp_path, pair):
-    _, sar, grid = pair
-    values = kit.pattern(kit.centres(grid), 900).astype(np.uint8)
-    values[:, :90] = 0
-    result = run(kit, tmp_path, kit.write(tmp_path / "f.tif", values, grid), sar)
-    assert np.array_equal(result.reference > 0, values > 0)
-    assert any("zeros are taken for NoData" in note for note in result.notes)
-
-
-@pytest.mark.parametrize("fill", [-9999.0, -32768.0, float(np.finfo(np.float32).min)])
-@pytest.mark.parametrize("gsd", [None, 23.0])
-def test_other_undeclared_fill_is_nodata_and_does_not_decide_the_kind(kit, tmp_path, pair, fill, gsd):
-    optical, sar, grid = pair
-    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
-    values[:130, :60] = fill
-    path = kit.write(tmp_path / "f.tif", values, grid)
-    result = run(kit, tmp_path, optical, path, gsd=gsd)
-    whole = run(kit, tmp_path / "w", optical, kit.write(tmp_path / "d.tif", values, grid, nodata=fill), gsd=gsd)
-    assert np.array_equal(result.moving, whole.moving)
-    assert not result.moving[5:50, 5:20].any()
-    assert any("look like dB" in note for note in result.notes)
-    assert any(f"areas of {fill:.6g} are taken for NoData" in note for note in result.notes)
-
-
-def test_undeclared_fill_of_scaled_integers(kit, tmp_path, pair):
-    optical, sar, grid = pair
-    values = (1000 * np.log10(gdal.Open(sar).ReadAsArray())).astype(np.int16)
-    values[:, :90] = -32768
-    path = kit.write(tmp_path / "f.tif", values, grid)
-    dataset = gdal.Open(path, gdal.GA_Update)
-    dataset.GetRasterBand(1).SetScale(0.01)
-    dataset.GetRasterBand(1).SetOffset(-3.0)
-    del dataset
-    assert np.array_equal(run(kit, tmp_path, optical, path).moving > 0, values > -32768)
-
-
 def test_without_georeference_each_keeps_its_pixels(kit, tmp_path, pair):
     optical, sar, grid = pair
     plain = layer(kit, tmp_path / "p.tif", replace(grid, crs=""), "sar")
@@ -194,88 +137,6 @@ def test_without_georeference_each_keeps_its_pixels(kit, tmp_path, pair):
     assert result.reference_grid.crs == result.moving_grid.crs == ""
     result = run(kit, tmp_path, tmp_path / "o.tif", bare)
     assert any(note.startswith("Neither") for note in result.notes)
-
-
-def test_an_area_that_crosses_itself_is_explained(kit, tmp_path, pair, capfd, gdal_mode):
-    x, y = pair[2].to_world([[20, 20], [200, 200]]).T
-    area = f"POLYGON(({x[0]} {y[0]},{x[1]} {y[1]},{x[1]} {y[0]},{x[0]} {y[1]},{x[0]} {y[0]}))"
-    with pytest.raises(InputError, match=r"area .*crosses.*itself.*Draw it again"):
-        run(kit, tmp_path, *pair[:2], area=area)
-    assert capfd.readouterr().err == ""
-
-
-def far(kit, tmp_path):
-    return layer(kit, tmp_path / "far.tif", kit.grid(100, 100, x=600_000.0), "sar")
-
-
-def bad_layers(kit, tmp_path, pair, case):
-    optical, sar, grid = pair
-    ones = np.ones(grid.shape, np.float32)
-
-    def made(values, grid=grid, **more):
-        return kit.write(tmp_path / "bad.tif", values, grid, **more)
-
-    return {
-        "far": lambda: (optical, far(kit, tmp_path)),
-        "sliver": lambda: (optical, layer(kit, tmp_path / "bad.tif", kit.grid(100, 100, x=502_500.0), "sar")),
-        "nodata": lambda: (optical, made(ones * -9, nodata=-9)),
-        "zeros": lambda: (optical, made(ones * 0)),
-        "constant": lambda: (made(ones * 7), sar),
-        "black": lambda: (made((ones * 0).astype(np.uint8)), sar),
-        "coarse": lambda: (optical, made(np.arange(49.0).reshape(7, 7), kit.grid(7, 7, gsd=400.0))),
-        "no CRS": lambda: (optical, made(ones, replace(grid, crs=""))),
-        "local CRS": lambda: (optical, made(ones, replace(grid, crs=LOCAL))),
-        "small": lambda: (optical, made(ones[:50, :50], None)),
-    }[case]()
-
-
-LOCAL = 'LOCAL_CS["site",UNIT["metre",1]]'
-ERRORS = {
-    "far": r"'opt.tif' \(x .*\) and 'far.tif' \(x .*\) do not overlap: they are 97,000 m apart",
-    "sliver": r"share only 50 × 100 pixels at 10 m",
-    "nodata": r"'bad.tif' has no valid pixels",
-    "zeros": r"'bad.tif' has no valid pixels",
-    "constant": r"'bad.tif' is constant.*are 7\.",
-    "black": r"'bad.tif' is constant.*are 0\.",
-    "coarse": r"differ 40 times: 10 m in 'opt.tif', 400 m in 'bad.tif'",
-    "no CRS": r"'bad.tif' has no CRS, but its coordinates fit.*Set the layer's CRS",
-    "local CRS": r"no transformation between|cannot be expressed",
-    "small": r"'bad.tif' has only 50 × 50 pixels",
-}
-
-
-@pytest.mark.parametrize("case", ERRORS)
-def test_unusable_layers_are_explained(kit, tmp_path, pair, case):
-    layers = bad_layers(kit, tmp_path, pair, case)
-    with pytest.raises(InputError, match=ERRORS[case]) as caught:
-        run(kit, tmp_path, *layers)
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize("gsd", [0.0, -3.0, float("nan"), 1e-4])
-def test_nonsense_gsd(kit, tmp_path, pair, gsd):
-    with pytest.raises(OptionError, match="analysis GSD"):
-        run(kit, tmp_path, *pair[:2], gsd=gsd)
-
-
-def test_coarse_gsd_leaves_too_few_pixels(kit, tmp_path, pair):
-    with pytest.raises(InputError, match="share only"):
-        run(kit, tmp_path, *pair[:2], gsd=100.0)
-
-
-@pytest.mark.parametrize("area", ["POLYGON((0 0,1 0,1 1,0 0))", "POINT(1 1)", "hello"])
-def test_areas_that_cannot_be_used(kit, tmp_path, pair, area):
-    with pytest.raises((InputError, OptionError), match=r"area"):
-        run(kit, tmp_path, *pair[:2], area=area)
-
-
-def test_disjoint_valid_pixels(kit, tmp_path, pair):
-    grid = pair[2]
-    values = np.where(np.arange(300) < 150, kit.speckled(grid.shape), -1).astype(np.float32)
-    other = np.where(np.arange(300) >= 150, 100 + kit.pattern(kit.centres(grid)), -1).astype(np.float32)
-    left, right = (kit.write(tmp_path / f"{n}.tif", v, grid, nodata=-1) for n, v in (("l", values), ("r", other)))
-    with pytest.raises(InputError, match="only 0 valid pixels in common"):
-        run(kit, tmp_path, right, left)
 
 
 def test_cancel_answers_at_every_block(kit, tmp_path, pair, monkeypatch):
@@ -360,59 +221,6 @@ def test_scene_is_reread_only_when_needed(kit, tmp_path, pair):
     assert Scene(LayerSource(path), "optical").nodata == (-1.0,)
 
 
-def coloured(kit, path, grid, *bands, **more):
-    return kit.write(path, np.stack(bands), grid, **more)
-
-
-def test_bands_of_the_optical_layer_are_stretched_each(kit, tmp_path, pair):
-    _, sar, grid = pair
-    truth = kit.pattern(kit.centres(grid), 900)
-    other = kit.pattern(kit.centres(grid), 400)
-    bands = [truth.astype(np.uint8), (other / 10 + 100).astype(np.uint8), np.full(grid.shape, 7, np.uint8)]
-    optical = coloured(kit, tmp_path / "rgb.tif", grid, *bands)
-    result = run(kit, tmp_path, optical, sar)
-    assert result.bands.shape == (2, *grid.shape)  # one band shows nothing
-    assert isinstance(result.bands, np.memmap)
-    assert prepare(kit.job(optical, sar), SILENT, tmp_path / "again", with_bands=False).bands is None
-    for band, shown in zip(result.bands, (truth, other)):
-        assert np.corrcoef(band.ravel(), shown.ravel())[0, 1] > 0.99
-        assert band.min() == 1
-        assert band.max() == 255
-
-
-def test_bands_lack_what_the_grey_image_lacks(kit, tmp_path, pair):
-    _, sar, grid = pair
-    bands = [kit.pattern(kit.centres(grid), w).astype(np.float32) for w in (900, 400, 600)]
-    bands[0][:40, :50], bands[1][200:, 100:] = -1, -1
-    optical = coloured(kit, tmp_path / "three.tif", grid, *bands, nodata=-1)
-    corners = grid.to_world([[-0.5, -0.5], [299.5, -0.5], [-0.5, 259.5]])
-    area = "POLYGON((" + ",".join(f"{x} {y}" for x, y in [*corners, corners[0]]) + "))"
-    result = run(kit, tmp_path, optical, sar, area=area)
-    assert len(result.bands) == 3
-    assert (result.reference == 0).mean() > 0.4
-    for band in result.bands:
-        assert np.array_equal(band == 0, result.reference == 0)
-
-
-@pytest.mark.parametrize("kind", ["one band", "all alike", "many", "their mean is asked for"])
-def test_layers_without_colours_have_no_bands(kit, tmp_path, pair, kind):
-    _, sar, grid = pair
-    shown = kit.pattern(kit.centres(grid), 900).astype(np.uint8)
-    many = [kit.pattern(kit.centres(grid), 300 + 90 * k).astype(np.uint8) for k in range(6)]
-    bands, chosen = {
-        "one band": ([shown], "auto"),
-        "all alike": ([shown, shown, (shown / 2).astype(np.uint8)], "auto"),
-        "many": (many, "1,2,3,4,5,6"),
-        "their mean is asked for": (many[:3], "mean"),
-    }[kind]
-    optical = coloured(kit, tmp_path / "opt.tif", grid, *bands)
-    assert run(kit, tmp_path, LayerSource(optical, bands=chosen), sar).bands is None
-    if len(bands) > 3:
-        fewer = run(kit, tmp_path, LayerSource(optical, bands="6,2,3,4"), sar).bands
-        assert len(fewer) == 4
-        assert np.corrcoef(fewer[0].ravel(), many[5].ravel())[0, 1] > 0.99
-
-
 @pytest.mark.parametrize("kib", [40, 200, 320])
 def test_full_disk(kit, tmp_path, tiny_disk, kib):
     """No room for the grey image, its bands, or the SAR image; a mapped file would end the process."""
@@ -442,24 +250,3 @@ def test_scratch_images_have_their_room_from_the_start(tmp_path):
     image[2, -1, -1] = 7
     image.flush()
     assert np.load(tmp_path / "a.npy")[2, -1, -1] == 7
-
-
-def test_fill_beside_a_declared_nan_is_nodata_too(kit, tmp_path, pair):
-    optical, sar, grid = pair
-    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
-    values[:130, :60], values[:40, 100:] = -9999.0, np.nan
-    path = kit.write(tmp_path / "f.tif", values, grid, nodata=float("nan"))
-    result = run(kit, tmp_path, optical, path)
-    assert not result.moving[5:50, 5:20].any()
-    assert result.fills == (None, -9999.0)
-    assert any("areas of -9999 are taken for NoData" in note for note in result.notes)
-
-
-def test_fill_beside_another_declared_value_is_told(kit, tmp_path, pair):
-    optical, sar, grid = pair
-    values = 10 * np.log10(gdal.Open(sar).ReadAsArray())
-    values[:130, :60], values[:40, 100:] = -9999.0, 0.0
-    path = kit.write(tmp_path / "f.tif", values, grid, nodata=0.0)
-    result = run(kit, tmp_path, optical, path)
-    assert result.fills == (None, None)
-    assert any("declares 0 as NoData, but has areas of -9999, too" in note for note in result.notes)
