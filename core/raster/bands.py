@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from osgeo import gdal
 
@@ -44,15 +44,28 @@ def _names(dataset: Any) -> dict[str, int]:
     return names
 
 
-def _auto_optical(dataset: Any, usable: list[int]) -> tuple[int, ...]:
+def has_colours(dataset: Any) -> bool:
+    """Whether a dataset says which of its bands are red, green and blue."""
+    return _colours(dataset) is not None
+
+
+def _colours(dataset: Any) -> Optional[tuple[int, ...]]:
+    """Numbers of the red, the green and the blue band; None where the file does not say."""
     # Names come first: GDAL calls the first three of four 8-bit bands red, green, blue whatever they are.
     names = _names(dataset)
     for triple in _RGB_NAMES:
         if all(name in names for name in triple):
             return tuple(names[name] for name in triple)
-    colours = {dataset.GetRasterBand(n).GetColorInterpretation(): n for n in reversed(usable)}
+    colours = {dataset.GetRasterBand(n).GetColorInterpretation(): n for n in reversed(data_bands(dataset))}
     if all(colour in colours for colour in _COLOURS):
         return tuple(colours[colour] for colour in _COLOURS)
+    return None
+
+
+def _auto_optical(dataset: Any, usable: list[int]) -> tuple[int, ...]:
+    colours = _colours(dataset)
+    if colours is not None:
+        return colours
     return tuple(usable[:3]) if len(usable) >= 3 else (usable[0],)
 
 

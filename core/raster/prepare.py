@@ -24,6 +24,7 @@ from ..contract import (
 )
 from . import speckle
 from .analysis_grid import SMALLEST_SIDE, Plan, plan_grids
+from .exchanged import colour_notes, value_notes
 from .footprint import rasterise
 from .gdal_tools import modest_cache
 from .land_use import Classify, LandUseLayer
@@ -90,6 +91,7 @@ def prepare(
         notes = [*reference.notes, *moving.notes, *plan.notes]
         if _same_pixels(job):
             notes.append(f"'{reference.label}' and '{moving.label}' are the same layer: nothing is to be found.")
+        notes += colour_notes(reference, moving)
         optical, optical_look = _optical_look(reference, plan, job.radiometry, reporter, notes, with_bands)
         sar, sar_look = _sar_look(moving, plan, job.radiometry, reporter, notes)
         fills = tuple(
@@ -132,6 +134,7 @@ def _optical_look(
     with_bands: bool,
 ) -> tuple[Scene, Look]:
     scene, values, valid = _sample(scene, plan.reference_grid, reporter, notes)
+    notes += value_notes(scene, values, valid)
     stretch = options.low_percentile, options.high_percentile
     grey = stretch_limits(values.mean(axis=0), valid, *stretch, scene.label)
     bands = {}
