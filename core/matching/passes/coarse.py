@@ -80,10 +80,10 @@ def coarse_matches(network: PairNetwork, encoded: Encoded) -> list[CoarseMatches
     rows, columns = network.coarse_matcher(optical, sar, *masks)
     both = rows + columns
     best = both.argmax(dim=2)
-    back = both.argmax(dim=1)
     each = torch.arange(best.shape[1], device=best.device)
-    mutual = back.gather(1, best) == each
-    probability = both.gather(2, best[:, :, None])[:, :, 0].exp()
+    top = both.gather(2, best[:, :, None])[:, :, 0]
+    mutual = top >= both.amax(dim=1).gather(1, best)  # faster than to ask where the greatest of a column is
+    probability = top.exp()
     valid = masks[0].flatten(1) > 0.5
     keep = mutual & valid & (probability > LEAST_PROBABILITY)
     width = optical.shape[-1]
