@@ -54,33 +54,45 @@ class Run(TrainingRun):
     def start_from(self, path: Path) -> None:
         """Begin a new run with the weights of another: a file of weights, or a checkpoint's averaged weights.
 
-        Raises InputError or EngineError where they do not fit.
+        The low-level branch may have further blocks at its end than theirs: these begin as if they were not there.
+        Raises InputError or EngineError where the weights do not fit.
         """
-        if path.suffix == ".safetensors":
-            file = read_weights(path)
-            self._check_network(file.config.to_json(), path)
-            floats = {k: v.float() for k, v in file.tensors.items()}
-            tensors = {**{k: v.cpu() for k, v in self.network.state_dict().items()}, **floats}
-        else:
+        network, is_whole = self._learner.network, path.suffix != ".safetensors"
+        if is_whole:
             found = read(path)
-            self._check_network(found.settings.get("network"), path)
-            tensors = found.average
-        check_fits(self.network, tensors, path)
+            theirs, tensors = (
+                self._check_network(found.settings.get("network"), path, may_grow=True),
+                found.average,
+            )
+        else:
+            file = read_weights(path)  # nothing but floating-point numbers
+            theirs = self._check_network(file.config.to_json(), path, may_grow=True)
+            tensors = {k: v.float() for k, v in file.tensors.items()}
+        if theirs != self.settings.network or not is_whole:
+            network.local.silence(len(theirs.dilations))
+            tensors = {**{k: v.cpu() for k, v in network.state_dict().items()}, **tensors}
+        check_fits(network, tensors, path)
         fill(self.state, tensors, tensors)
 
-    def _check_network(self, values: object, path: Path) -> None:
-        """Heads and gaps do not show in the shapes of the weights."""
+    def _check_network(self, values: object, path: Path, may_grow: bool = False) -> TarConfig:
+        """The network that weights are of. Heads and gaps do not show in their shapes.
+
+        may_grow: ours may have further blocks at the end of the low-level branch.
+        """
         try:
             theirs = TarConfig.from_json(dict(values))  # type: ignore[call-overload]
         except (TypeError, ValueError) as error:
             raise InputError(f"{path} does not say what network it belongs to.") from error
         mine, other = self.settings.network.to_json(), theirs.to_json()
+        if may_grow and mine["dilations"][: len(theirs.dilations)] == theirs.dilations:
+            del mine["dilations"]
         for name in mine:
             if tuple(np.atleast_1d(mine[name])) != tuple(np.atleast_1d(other[name])):
                 raise InputError(
                     f"{path} belongs to a network with {other[name]} for '{name}'; the settings say {mine[name]}.",
                     "Train with the settings that it was made with, field 'network'.",
                 )
+        return theirs
 
     def _recipe(self, chips: list[Chip]) -> Recipe:
         s = self.settings

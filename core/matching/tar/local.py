@@ -31,6 +31,11 @@ class LocalEncoder(nn.Module):
         )
         self.head = nn.Conv2d(width, out, 1)
 
+    def silence(self, first: int) -> None:
+        """Let the residual blocks from number `first` on pass on what they are given, until they learn better."""
+        for block in [layer for layer in self.trunk if isinstance(layer, Block)][first:]:
+            block.silence()
+
     def forward(self, pairs: TilePairs, share: float = EDGES) -> tuple[Tensor, Tensor]:
         """Features (2B, channels + 3, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 

@@ -16,12 +16,14 @@ import pytest
 import torch
 from sarto.core.contract import InputError, OutputError
 from sarto.core.matching.tar.config import TarConfig
+from sarto.core.matching.tar.weights import save_weights
 from sarto.core.matching.text.bank import TextBank
 from sarto.core.train.checkpoint import read
 from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import TarTraining
 from sarto.core.train.tar_step import TarLearner
 
+from ..matching.tensors import pairs
 from .conftest import NETWORK, TINY
 
 
@@ -128,8 +130,32 @@ def test_a_checkpoint_of_another_network_is_refused(make_run, network: TarConfig
     run.save()
     with pytest.raises(InputError, match=f"'{field}'"):
         make_run(network=network).resume()
-    with pytest.raises(InputError, match=f"'{field}'"):
-        make_run("other", network=network).start_from(run.checkpoint)
+    if network.dilations != (*NETWORK.dilations, 1):  # see the next test
+        with pytest.raises(InputError, match=f"'{field}'"):
+            make_run("other", network=network).start_from(run.checkpoint)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
+def test_the_low_level_branch_may_grow_at_its_end(make_run, chips, bank, tmp_path: Path, kind: str) -> None:
+    """The new blocks change nothing at first, and learn; what grew is not cut off again."""
+    first = make_run(steps=2)
+    first.train(chips, [], 60, lambda line: None)
+    path = first.checkpoint
+    if kind == "weights":
+        path = tmp_path / "some.safetensors"
+        save_weights(path, first.state.average, NETWORK, bank)
+    more = {"network": replace(NETWORK, dilations=(*NETWORK.dilations, 2, 1)), "steps": 3}
+    plain, grown = make_run("plain"), make_run("grown", **more)
+    for run in (plain, grown):
+        run.start_from(path)
+    with torch.no_grad():
+        (seen, _), (again, _) = (run.network.eval().local(pairs(1, 32, 32)) for run in (plain, grown))
+    assert torch.equal(seen, again)
+    grown.train(chips, [], 60, lambda line: None)
+    blocks = list(grown.network.local.trunk)[-2:]
+    assert all(block.body[-1].weight.abs().max() > 0 for block in blocks)
+    with pytest.raises(InputError, match="'dilations'"):
+        make_run("back").start_from(grown.checkpoint)
 
 
 def test_a_checkpoint_of_another_bank_is_refused(make_run, bank, tmp_path: Path) -> None:
