@@ -15,8 +15,8 @@ def colour_notes(reference: Scene, moving: Scene) -> list[str]:
     if has_colours(reference.dataset) or not has_colours(moving.dataset):
         return []
     return [
-        f"'{moving.label}', given as the SAR layer, has red, green and blue bands, and '{reference.label}', given as "
-        "the optical layer, has not: if the two were exchanged, swap them."
+        f"'{moving.label}', given as the SAR layer, has red, green and blue bands, and '{reference.label}', given "
+        "as the optical layer, has not: if the two were exchanged, swap them."
     ]
 
 
@@ -30,6 +30,6 @@ def value_notes(reference: Scene, values: Values, valid: Flags) -> list[str]:
     if share <= _NEGATIVE:
         return []
     return [
-        f"'{reference.label}', given as the optical layer, has values below zero in {share:.0%} of its pixels, as SAR "
-        "layers in dB have: if the two layers were exchanged, swap them."
+        f"'{reference.label}', given as the optical layer, has values below zero in {share:.0%} of its pixels, as "
+        "SAR layers in dB have: if the two layers were exchanged, swap them."
     ]
