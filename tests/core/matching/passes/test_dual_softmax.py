@@ -81,3 +81,12 @@ def test_sharpness_has_a_limit() -> None:
             matcher.sharpness.fill_(float(torch.tensor(sharpness).log()))
             found.append(matcher(first, second, *masks)[0])
     assert torch.allclose(*found, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_half_precision_around_it_changes_nothing(precision: torch.dtype) -> None:
+    """Features are as large as they like: their products would leave the range of half precision."""
+    matcher, first, second = matcher_of((3, 2)), 200 * features(1, 6, 6, 1), 200 * features(1, 6, 6, 2)
+    plain = matcher.similarities(first[0], second[0])
+    with torch.autocast("cpu", precision):
+        assert torch.equal(matcher.similarities(first[0], second[0]), plain)
