@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...contract import Floats, Reporter, SearchRange
+from ...contract import Floats, Pixels, Reporter, SearchRange
 from ...geometry import affine
+from .. import imaging
 from ..protocol import MatchTask
 from ..structural.pose import search_pose
 from .calibration import NEVER
@@ -101,9 +102,24 @@ def _promising_first(
     """The grid in the order of what the small overview shows under each point."""
     if len(grid) == 1 or max(task.reference.shape) <= GLIMPSE:
         return grid
-    seen = _tested(task, model, grid, GLIMPSE, reporter)
+    moving, smaller = _reduced(task.moving, 4 * GLIMPSE)
+    poses = [replace(point, pose=affine.compose(smaller, point.pose)) for point in grid]
+    seen = _tested(replace(task, moving=moving), model, poses, GLIMPSE, reporter)
     scores = [-1.0 if found is None else found.score for found in seen]
     return [grid[k] for k in sorted(range(len(grid)), key=lambda k: -scores[k])]
+
+
+def _reduced(pixels: Pixels, side: int) -> tuple[Pixels, Floats]:
+    """A large image reduced to at least `side` pixels, and the affine (2, 3) to its pixels.
+
+    So that it need not be read as a whole under every point of the grid.
+    """
+    whole = max(1, max(pixels.shape) // side)
+    if whole == 1:
+        return pixels, np.eye(2, 3)
+    layer = imaging.reduce(pixels, whole)
+    small = np.where(layer.valid > 0.5, np.clip(np.rint(layer.values), 1, 255), 0).astype(np.uint8)
+    return small, np.array([[1 / whole, 0, 0.5 / whole - 0.5], [0, 1 / whole, 0.5 / whole - 0.5]])
 
 
 def _on_grid(

@@ -136,7 +136,11 @@ def cut_views(
         if all(np.array_equal(lattice, lattices[0]) for lattice in lattices):
             lattices = lattices[:1]  # poses tried on one place: it is encoded once
         optical, kept = _optical(model, reference, lattices, size)
-        sar = _images([imaging.patch(moving, v.to_moving, size) for v in views[chosen]], model.device)
+        layers = []
+        for view in views[chosen]:
+            reporter.check()  # of a large image, each takes a while
+            layers.append(imaging.patch(moving, view.to_moving, size))
+        sar = _images(layers, model.device)
         yield Cut(chosen, TilePairs(optical, sar, kept))
 
 

@@ -131,6 +131,20 @@ def test_with_the_shipped_weights_a_glimpse_tells_the_right_point(
     assert first is not grid[0]  # least changed, and so first otherwise
 
 
+def test_a_large_image_is_reduced_once_and_its_pixels_stay_where_they_are() -> None:
+    large = np.zeros((1300, 700), np.uint8)
+    large[:, 100:] = (np.arange(600) // 3)[None] + 1  # brighter by 1 every 3 columns, NoData on the left
+    small, smaller = poses._reduced(large, 512)
+    assert small.shape == (650, 350)
+    assert not small[:, :50].any()
+    for column in (300.0, 451.0):
+        there = affine.apply(smaller, [[column, 640.0]])[0]
+        assert abs(int(small[round(there[1]), round(there[0])]) - int(large[640, int(column)])) <= 1
+    same, unchanged = poses._reduced(small, 512)
+    assert same is small
+    assert np.array_equal(unchanged, np.eye(2, 3))
+
+
 def test_a_glimpse_is_left_out_where_it_saves_nothing(task: MatchTask, model: TarModel, monkeypatch) -> None:
     sides = _glimpses(monkeypatch, [])
     small = poses._grid(task)
