@@ -136,6 +136,8 @@ def _on_grid(
     start = 0
     for count in EARLY:
         some, start = grid[start : start + count], start + count
+        if not some:
+            break
         tested += score_hypotheses(task, model, some, reporter)
         reporter.progress("Searching the position", 0.1 + 0.2 * start / sum(EARLY))
         best = max(tested, key=lambda h: h.score, default=None)
