@@ -133,7 +133,7 @@ class Learner(ABC, Generic[Network]):
         """Figures of several batches as one: the mean of each over those where what it judges took part."""
         return dict(zip(self.names, torch.stack(rows).nanmean(0).tolist()))
 
-    def pairs(self, batch: Pairs) -> TilePairs:
+    def tiles(self, batch: Pairs) -> TilePairs:
         """The images of a batch, as networks take them."""
         optical, optical_valid, sar, sar_valid = (
             layer.contiguous(memory_format=self.layout)

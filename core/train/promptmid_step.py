@@ -87,7 +87,7 @@ class _PromptMidLearner(Learner[DescriptorNetwork]):
         noise = torch.from_numpy(random.standard_normal((len(time), *shape), dtype=np.float32))
         with self.autocast():
             loss, pure = self.network.painting_loss(
-                self.pairs(pairs),
+                self.tiles(pairs),
                 self.prompt(pairs, random if learning else None),
                 torch.from_numpy(time.astype(np.float32)).to(self.device),
                 noise.to(self.device),
@@ -131,7 +131,7 @@ class Describer(_PromptMidLearner):
         if batch.painted is not None:
             painting = self.paint(batch.painted, self.random(step, learning), learning).loss
         with self.autocast():
-            found = self.network.describe(self.pairs(batch.coarse), self.prompt(batch.coarse, random))
+            found = self.network.describe(self.tiles(batch.coarse), self.prompt(batch.coarse, random))
         offset = (0.0, 0.0) if random is None else (float(random.random()), float(random.random()))
         with self.autocast():
             descriptor = descriptor_loss(self.network, found, batch.coarse, offset)
@@ -141,8 +141,8 @@ class Describer(_PromptMidLearner):
         return Matched(self.settings, descriptor, local, land_use, painting)
 
     def _local_loss(self, batch: LocalBatch, half: int, random: np.random.Generator | None) -> Loss:
-        pairs = self.pairs(batch)
+        tiles = self.tiles(batch)
         with self.autocast():
-            low = self.network.low_level(pairs, self.prompt(batch, random))
-        features = with_edges(torch.cat(low), pairs)
+            low = self.network.low_level(tiles, self.prompt(batch, random))
+        features = with_edges(torch.cat(low), tiles)
         return local_loss(features, self.network.sharpness, batch, half)

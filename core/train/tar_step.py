@@ -102,7 +102,7 @@ class TarLearner(Learner[TarNetwork]):
         """seed: of the coarse windows that are drawn."""
         random = torch.Generator().manual_seed((self.settings.seed << 32) + seed)
         with self.autocast():
-            encoded = self.network.encode(self.pairs(batch), text)
+            encoded = self.network.encode(self.tiles(batch), text)
             coarse = coarse_loss(self.network, encoded, batch)
             wide = coarse_window_loss(self.network, encoded, batch, COARSE_WINDOWS, random)
             shown = None if encoded.text is None else text_loss(encoded.text, batch)
@@ -111,7 +111,7 @@ class TarLearner(Learner[TarNetwork]):
     def _local_loss(self, batch: LocalBatch, half: int) -> Loss:
         """half: half side of the local windows, fine cells."""
         with self.autocast():
-            features = self.network.local(self.pairs(batch))
+            features = self.network.local(self.tiles(batch))
         return local_loss(features, self.network.sharpness, batch, half)  # correlations in full precision
 
 

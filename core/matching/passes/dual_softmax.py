@@ -37,9 +37,8 @@ class DualSoftmax(nn.Module):
         wide = columns + 2 * reach  # with a margin, so that no window reaches around into the next row
         margins = (reach, reach, reach, reach + 1)
         first, second = (functional.pad(layer.float(), margins).flatten(1) for layer in (optical, sar))
-        with torch.autocast(
-            first.device.type, enabled=False
-        ):  # products of features may leave half precision's range
+        # In full precision: products of features may leave the range of half precision.
+        with torch.autocast(first.device.type, enabled=False):
             products = first.T @ second
         energies = torch.stack([layer.square().sum(0) for layer in (first, second)])
         length = rows * wide

@@ -36,6 +36,8 @@ SCREENED, VERIFIED = 16, 4
 are tested again, closer."""
 GLIMPSE = 128
 """Longer side of the small overview that tells which points of the grid are promising."""
+LEAST_REDUCED = 32
+"""Pixels that a reduced image keeps across: a strip must not vanish."""
 EARLY = (2, 3, 3)
 """Points of the grid that are tested before the structural search, so many together."""
 FIRST = 3
@@ -110,12 +112,12 @@ def _promising_first(
 
 
 def _reduced(pixels: Pixels, side: int) -> tuple[Pixels, Floats]:
-    """A large image reduced to at least `side` pixels, and the affine (2, 3) to its pixels.
+    """A large image with its longer side reduced to `side` pixels or more, and the affine (2, 3) to its pixels.
 
     So that it need not be read as a whole under every point of the grid.
     """
-    whole = max(1, max(pixels.shape) // side)
-    if whole == 1:
+    whole = min(max(pixels.shape) // side, min(pixels.shape) // LEAST_REDUCED)
+    if whole <= 1:
         return pixels, np.eye(2, 3)
     layer = imaging.reduce(pixels, whole)
     small = np.where(layer.valid > 0.5, np.clip(np.rint(layer.values), 1, 255), 0).astype(np.uint8)

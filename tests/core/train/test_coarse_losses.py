@@ -37,7 +37,7 @@ def learner(bank) -> TarLearner:
 
 def _encoded(learner: TarLearner, batch: CoarseBatch):
     network: TarNetwork = learner.network.eval()
-    return network, network.encode(learner.pairs(batch), learner.text)
+    return network, network.encode(learner.tiles(batch), learner.text)
 
 
 def _losses(learner: TarLearner, batch: CoarseBatch) -> list[float]:

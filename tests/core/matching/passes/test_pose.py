@@ -145,6 +145,15 @@ def test_a_large_image_is_reduced_once_and_its_pixels_stay_where_they_are() -> N
     assert np.array_equal(unchanged, np.eye(2, 3))
 
 
+@pytest.mark.parametrize("shape", [(64, 60_000), (40, 3_000), (700, 5_000)])
+def test_a_strip_does_not_vanish_when_it_is_reduced(shape: tuple[int, int]) -> None:
+    small, smaller = poses._reduced(np.full(shape, 90, np.uint8), 512)
+    assert min(small.shape) >= poses.LEAST_REDUCED
+    assert (small == 90).all()
+    far = affine.apply(smaller, [[shape[1] - 1.0, shape[0] - 1.0]])[0]
+    assert np.abs(far - [small.shape[1] - 1, small.shape[0] - 1]).max() < 1.5  # what fills no pixel is cut off
+
+
 def test_a_glimpse_is_left_out_where_it_saves_nothing(task: MatchTask, model: TarModel, monkeypatch) -> None:
     sides = _glimpses(monkeypatch, [])
     small = poses._grid(task)
