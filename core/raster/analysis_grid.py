@@ -12,6 +12,7 @@ from .footprint import describe, intersection, outline, outline_in, parse_area, 
 from .scene import Scene
 
 SMALLEST_SIDE = 64  # pixels; below, nothing can be matched
+LONGEST_STRIP = 20  # times as long as wide; an overview of longer ones shows next to nothing across
 LARGEST_GSD_RATIO = 20.0
 _LARGEST_SIZE_RATIO = 2.0  # of images without georeference; beyond, no search range finds the scale
 _SAME_GSD = 1.05  # ratios below are not worth resampling the reference
@@ -124,6 +125,12 @@ def _window_over(lattice: Grid, overlap: Any, reference: Scene, moving: Scene) -
             f"'{reference.label}' and '{moving.label}' share only {max(width, 0)} × {max(height, 0)} pixels at "
             f"{lattice.gsd:.6g} {unit_name(lattice.crs)}.",
             f"At least {SMALLEST_SIDE} × {SMALLEST_SIDE} are needed: choose a larger area or a finer GSD.",
+        )
+    if max(width, height) > LONGEST_STRIP * min(width, height):
+        raise InputError(
+            f"'{reference.label}' and '{moving.label}' share a strip of {width:,} × {height:,} pixels, "
+            f"{max(width, height) / min(width, height):.0f} times as long as wide.",
+            f"Up to {LONGEST_STRIP} times can be matched: register it in parts, each with an area of its own.",
         )
     return lattice.window(left, top, width, height)
 

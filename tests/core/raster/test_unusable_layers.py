@@ -34,6 +34,10 @@ def bad_layers(kit, tmp_path, pair, case):
     return {
         "far": lambda: (optical, far(kit, tmp_path)),
         "sliver": lambda: (optical, layer(kit, tmp_path / "bad.tif", kit.grid(100, 100, x=502_500.0), "sar")),
+        "strip": lambda: (
+            layer(kit, tmp_path / "long.tif", kit.grid(1400, 64)),
+            layer(kit, tmp_path / "bad.tif", kit.grid(1400, 64), "sar"),
+        ),
         "nodata": lambda: (optical, made(ones * -9, nodata=-9)),
         "zeros": lambda: (optical, made(ones * 0)),
         "constant": lambda: (made(ones * 7), sar),
@@ -49,6 +53,7 @@ LOCAL = 'LOCAL_CS["site",UNIT["metre",1]]'
 ERRORS = {
     "far": r"'opt.tif' \(x .*\) and 'far.tif' \(x .*\) do not overlap: they are 97,000 m apart",
     "sliver": r"share only 50 × 100 pixels at 10 m",
+    "strip": r"share a strip of 1,400 × 64 pixels, 22 times as long as wide",
     "nodata": r"'bad.tif' has no valid pixels",
     "zeros": r"'bad.tif' has no valid pixels",
     "constant": r"'bad.tif' is constant.*are 7\.",
