@@ -86,6 +86,8 @@ class Run(TrainingRun):
         mine, other = self.settings.network.to_json(), theirs.to_json()
         if may_grow and mine["dilations"][: len(theirs.dilations)] == theirs.dilations:
             del mine["dilations"]
+        if may_grow and not theirs.weighing:
+            del mine["weighing"]
         for name in mine:
             if tuple(np.atleast_1d(mine[name])) != tuple(np.atleast_1d(other[name])):
                 raise InputError(

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ..contract import OptionError
+from ..matching.passes.fine import EDGES
+from ..matching.passes.second_pass import FINAL
 from ..matching.tar.network import TarNetwork
 from ..matching.tar.tafe import TextFeatures
 from ..matching.text.bank import TextBank
@@ -21,6 +23,8 @@ from .window_losses import Loss
 
 LOCAL_NAMES = ("local.", "sharpness")
 """How the names of the weights of the local features begin; all others belong to the coarse matching."""
+SHARES = (EDGES, FINAL.edges)
+"""Of the edges in local windows, in turn, where the network weighs them: most of matching, and the last look."""
 COARSE_WINDOWS = 12
 """Windows per pair for the coarse window loss."""
 FIGURES = ("coarse", "coarse right", "window right", "local", "local right", "text")
@@ -78,12 +82,14 @@ class TarLearner(Learner[TarNetwork]):
         """See `Learner.judge`."""
         if learning:
             half, text = LOCAL_HALVES[step % len(LOCAL_HALVES)], self._text_now()
+            share = SHARES[step // len(LOCAL_HALVES) % len(SHARES)] if self.network.config.weighing else EDGES
         else:
             half, text = LOCAL_HALVES[-1], self.text if self.state.step >= self.settings.text_from else None
+            share = EDGES
         coarse: tuple[Loss, Loss, Tensor | None] | tuple[None, None, None] = None, None, None
         if batch.coarse is not None:
             coarse = self._coarse_losses(batch.coarse, step, text)
-        local = None if batch.local is None else self._local_loss(batch.local, half)
+        local = None if batch.local is None else self._local_loss(batch.local, half, share)
         return Losses(self.settings, coarse[0], coarse[1], local, coarse[2])
 
     def takes_part(self, name: str) -> bool:
@@ -108,10 +114,10 @@ class TarLearner(Learner[TarNetwork]):
             shown = None if encoded.text is None else text_loss(encoded.text, batch)
         return coarse, wide, shown
 
-    def _local_loss(self, batch: LocalBatch, half: int) -> Loss:
-        """half: half side of the local windows, fine cells."""
+    def _local_loss(self, batch: LocalBatch, half: int, share: float) -> Loss:
+        """half: half side of the local windows, fine cells; share: of the edges."""
         with self.autocast():
-            features = self.network.local(self.tiles(batch))
+            features = self.network.local(self.tiles(batch), share)
         return local_loss(features, self.network.sharpness, batch, half)  # correlations in full precision
 
 

@@ -21,16 +21,21 @@ SATURATION = 0.5
 """Features saturate where their energy is above so many times the image's mean."""
 
 
-def with_edges(learned: Tensor, pairs: TilePairs, share: float = EDGES) -> tuple[Tensor, Tensor]:
+def with_edges(
+    learned: Tensor, pairs: TilePairs, share: float = EDGES, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Features (2B, channels + 3, H / 2, W / 2), optical first, zero where invalid; mask (2B, H / 2, W / 2).
 
     learned: (2B, channels, H / 2, W / 2), or (1 + B, …) where a single optical tile stands for B. share: of the
-    edge maps in the energy, 0…1.
+    edge maps in the energy, 0…1. weight: (as `learned`, but 1 channel) how much edges count at each place, None =
+    alike.
     """
     seen, optical, sar = learned.float(), pairs.optical, pairs.sar
     valid = torch.cat([optical.valid, sar.valid]).float()
     mask = (functional.avg_pool2d(valid, FINE_CELL) > 0.99).float()
     edges = torch.cat([once(pairs.kept, "edges", lambda: _edges(optical)), _edges(sar)]) * mask
+    if weight is not None:
+        edges = edges * weight.float()
     own = _levelled(_saturated(seen, mask), mask) * (1 - share) ** 0.5
     maps = torch.cat([own, _levelled(edges, mask) * share**0.5], dim=1)
     if len(optical.values) == len(pairs):

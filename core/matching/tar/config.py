@@ -13,7 +13,7 @@ class TarConfig:
     stem: channels at 1/2. widths, blocks: channels and residual blocks of the trunk at 1/4, 1/8 and 1/16.
     coarse: channels of the features that are matched at 1/8.
     local: channels of the low-level branch at 1/2: of its stems, its trunk, and what is matched; dilations: of
-    its residual blocks.
+    its residual blocks; weighing: whether it also says how much each edge counts.
     heads, rounds: heads of all attention, rounds of self- and cross-attention between the images.
     window: taps per side (odd) and gap in cells between them of the neighbourhood that a coarse descriptor holds.
     text: whether text features take part; text_dim: their length.
@@ -25,6 +25,7 @@ class TarConfig:
     coarse: int = 64
     local: tuple[int, int, int] = (24, 32, 16)
     dilations: tuple[int, ...] = (1, 2, 4)
+    weighing: bool = False
     heads: int = 4
     rounds: int = 1
     window: tuple[int, int] = (3, 2)

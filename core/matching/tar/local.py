@@ -30,6 +30,10 @@ class LocalEncoder(nn.Module):
             *[Block(width, dilation) for dilation in config.dilations],
         )
         self.head = nn.Conv2d(width, out, 1)
+        self.weigher = nn.Conv2d(width, 1, 1) if config.weighing else None
+        if self.weigher is not None:  # at first all edges count alike
+            for part in self.weigher.parameters():
+                nn.init.zeros_(part)
 
     def silence(self, first: int) -> None:
         """Let the residual blocks from number `first` on pass on what they are given, until they learn better."""
@@ -47,8 +51,14 @@ class LocalEncoder(nn.Module):
         else:
             first = once(pairs.kept, "local", lambda: self._described(self.optical_stem(*pairs.optical)))
             seen = torch.cat([first, self._described(second)])
-        return with_edges(seen, pairs, share)
+        if self.weigher is None:
+            return with_edges(seen, pairs, share)
+        return with_edges(seen[:, :-1], pairs, share, 2 * torch.sigmoid(seen[:, -1:]))
 
     def _described(self, half: Tensor) -> Tensor:
-        described: Tensor = self.head(self.trunk(half))
+        """What is matched, and in one more channel what weighs the edges."""
+        trunk = self.trunk(half)
+        described: Tensor = self.head(trunk)
+        if self.weigher is not None:
+            described = torch.cat([described, self.weigher(trunk)], dim=1)
         return described.float()

@@ -123,6 +123,7 @@ def test_a_malicious_file_is_refused_before_it_runs(make_run, tmp_path: Path) ->
         (replace(NETWORK, local=(4, 8, 8)), "local"),
         (replace(NETWORK, dilations=(2,)), "dilations"),
         (replace(NETWORK, dilations=(1, 1)), "dilations"),
+        (replace(NETWORK, weighing=True), "weighing"),
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(make_run, network: TarConfig, field: str) -> None:
@@ -130,9 +131,30 @@ def test_a_checkpoint_of_another_network_is_refused(make_run, network: TarConfig
     run.save()
     with pytest.raises(InputError, match=f"'{field}'"):
         make_run(network=network).resume()
-    if network.dilations != (*NETWORK.dilations, 1):  # see the next test
+    if network.dilations != (*NETWORK.dilations, 1) and not network.weighing:  # see the next tests
         with pytest.raises(InputError, match=f"'{field}'"):
             make_run("other", network=network).start_from(run.checkpoint)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
+def test_the_low_level_branch_may_begin_to_weigh_edges(make_run, chips, tmp_path: Path, bank, kind: str) -> None:
+    """At first all count alike; then it learns to tell them apart, and no longer does without."""
+    first = make_run(steps=2)
+    first.train(chips, [], 60, lambda line: None)
+    path = first.checkpoint
+    if kind == "weights":
+        path = tmp_path / "some.safetensors"
+        save_weights(path, first.state.average, NETWORK, bank)
+    plain, weighing = make_run("plain"), make_run("weighing", network=replace(NETWORK, weighing=True), steps=3)
+    for run in (plain, weighing):
+        run.start_from(path)
+    with torch.no_grad():
+        (seen, _), (again, _) = (run.network.eval().local(pairs(1, 32, 32)) for run in (plain, weighing))
+    assert torch.equal(seen, again)
+    weighing.train(chips, [], 60, lambda line: None)
+    assert weighing.network.local.weigher.weight.abs().max() > 0
+    with pytest.raises(InputError, match="'weighing'"):
+        make_run("back").start_from(weighing.checkpoint)
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "weights"])

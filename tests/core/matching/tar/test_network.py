@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from sarto.core.matching.passes.fine import EDGE_MAPS
@@ -132,6 +134,26 @@ def test_learned_features_and_edges_share_the_energy(network: TarNetwork, share:
     energy = maps.square().sum((-2, -1)) / mask.sum((-2, -1))[:, None]
     assert torch.allclose(energy[:, -EDGE_MAPS:].sum(1), torch.full((4,), share), atol=1e-3)
     assert torch.allclose(energy[:, :-EDGE_MAPS].sum(1), torch.full((4,), 1 - share), atol=1e-3)
+
+
+def test_edges_count_as_much_as_the_network_says(text: TextFeatures) -> None:
+    """Of the optical image by its own account, of the SAR image by its own; together they keep their share."""
+    network = TarNetwork(replace(SMALL, weighing=True)).eval().requires_grad_(False)
+    weigher, half = network.local.weigher, EDGE_MAPS
+    assert weigher is not None
+    pair = pairs(1, 64, 64)
+    plain, mask = network.local(pair, 0.9)
+    weigher.weight.normal_(0, 20, generator=torch.Generator().manual_seed(0))
+    weighed, _ = network.local(pair, 0.9)
+    assert torch.equal(plain[:, :-half], weighed[:, :-half])
+    energy = weighed[:, -half:].square().sum((1, 2, 3)) / mask.sum((1, 2))
+    assert torch.allclose(energy, torch.full((2,), 0.9), atol=1e-3)
+    seen = plain[:, -half:].abs().amax(1) > 1e-3
+    factor = (weighed[:, -half:].norm(dim=1) / plain[:, -half:].norm(dim=1).clamp_min(1e-6))[seen]
+    assert factor.max() > 2 * factor.min()
+    kept: Kept = {}
+    for _ in range(2):
+        assert torch.allclose(network.fine(TilePairs(pair.optical, pair.sar, kept), 0.9)[0], weighed, atol=1e-4)
 
 
 def test_a_bright_building_does_not_outweigh_the_rest(network: TarNetwork) -> None:
