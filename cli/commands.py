@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.bench import cli as bench_cli
-from ..core.bench import keypoints_cli, table_cli
+from ..core.bench import doubts_cli, keypoints_cli, table_cli
 from ..core.contract import (
     RESAMPLING,
     MatchOptions,
@@ -132,6 +132,13 @@ def bench(args: argparse.Namespace, console: Console) -> int:
 def bench_table(args: argparse.Namespace, console: Console) -> int:
     """Compare methods in one table per protocol, from what finished benches have written."""
     return table_cli.run(args, console.reporter())
+
+
+def bench_doubts(args: argparse.Namespace, console: Console) -> int:
+    """List published alignments that several methods contradict with one voice."""
+    status = doubts_cli.run(args, console.reporter())
+    console.close()
+    return status
 
 
 def bench_keypoints(args: argparse.Namespace, console: Console) -> int:

@@ -1,4 +1,4 @@
-"""`sarto`: register, match, warp, assess, bench, bench-table, bench-keypoints, models, text-bank, train."""
+"""`sarto`: register, match, warp, assess, bench and what reads its results, models, text-bank, train."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.bench import cli as bench_cli
-from ..core.bench import keypoints_cli, table_cli
+from ..core.bench import doubts_cli, keypoints_cli, table_cli
 from ..core.contract import Cancelled, SartoError
 from . import commands, models, text_bank, train
 from .commands import NOT_TRUSTED
@@ -83,6 +83,10 @@ def build_parser() -> argparse.ArgumentParser:
     bench_cli.add_arguments(bench)
     table = command("bench-table", "compare methods in one table, from finished benches", commands.bench_table)
     table_cli.add_arguments(table)
+    doubts = command(
+        "bench-doubts", "list published alignments that several methods contradict", commands.bench_doubts
+    )
+    doubts_cli.add_arguments(doubts)
     keypoints = command(
         "bench-keypoints", "measure how often keypoints repeat between optical and SAR", commands.bench_keypoints
     )
