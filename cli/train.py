@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import training
 from .console import Console
+from .training import data, runs, weights
 
 _MODELS = "Foundation models of PromptMID's full size (docs/promptmid-full.md); without: the compact one."
 _ALIGNMENT = "Offsets and weights by `sarto train align`, in place of the manifest's."
@@ -130,12 +130,12 @@ def _add_align(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = (
-    Command("tar", "train a network of the method tar", training.tar, _add_tar),
-    Command("promptmid", "train the network of the method promptmid", training.promptmid, _add_promptmid),
-    Command("pack", "training data as one file, for another machine", training.pack, _add_pack),
-    Command("align", "measure how well training pairs are aligned", training.align, _add_align),
-    Command("plot", "draw the learning curves of a run", training.plot, _add_plot),
-    Command("export", "weights and results card from a checkpoint", training.export, _add_export),
-    Command("prompts", "what text and prompts are worth to weights", training.prompts, _add_prompts),
-    Command("calibrate", "fit when to trust what weights find", training.calibrate, _add_calibrate),
+    Command("tar", "train a network of the method tar", runs.tar, _add_tar),
+    Command("promptmid", "train the network of the method promptmid", runs.promptmid, _add_promptmid),
+    Command("pack", "training data as one file, for another machine", data.pack, _add_pack),
+    Command("align", "measure how well training pairs are aligned", data.align, _add_align),
+    Command("plot", "draw the learning curves of a run", weights.plot, _add_plot),
+    Command("export", "weights and results card from a checkpoint", weights.export, _add_export),
+    Command("prompts", "what text and prompts are worth to weights", weights.prompts, _add_prompts),
+    Command("calibrate", "fit when to trust what weights find", weights.calibrate, _add_calibrate),
 )

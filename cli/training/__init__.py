@@ -1,0 +1,1 @@
+"""What each part of `sarto train` does. The docstrings of its functions are shown by `--help`."""
