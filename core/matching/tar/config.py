@@ -13,7 +13,8 @@ class TarConfig:
     stem: channels at 1/2. widths, blocks: channels and residual blocks of the trunk at 1/4, 1/8 and 1/16.
     coarse: channels of the features that are matched at 1/8.
     local: channels of the low-level branch at 1/2: of its stems, its trunk, and what is matched; dilations: of
-    its residual blocks; weighing: whether it also says how much each edge counts.
+    its residual blocks; weighing: whether it also learns how much each edge counts, and so what edges leave to be
+    seen. Matching takes all edges alike: weights learned on images of one satellite mislead on those of others.
     heads, rounds: heads of all attention, rounds of self- and cross-attention between the images.
     window: taps per side (odd) and gap in cells between them of the neighbourhood that a coarse descriptor holds.
     text: whether text features take part; text_dim: their length.

@@ -51,14 +51,19 @@ class LocalEncoder(nn.Module):
         else:
             first = once(pairs.kept, "local", lambda: self._described(self.optical_stem(*pairs.optical)))
             seen = torch.cat([first, self._described(second)])
-        if self.weigher is None:
+        if not self._weighs:
             return with_edges(seen, pairs, share)
         return with_edges(seen[:, :-1], pairs, share, 2 * torch.sigmoid(seen[:, -1:]))
 
+    @property
+    def _weighs(self) -> bool:
+        """Whether edges are weighed: in training only, see `TarConfig`."""
+        return self.weigher is not None and self.training
+
     def _described(self, half: Tensor) -> Tensor:
-        """What is matched, and in one more channel what weighs the edges."""
+        """What is matched, and where edges are weighed their logits in one more channel."""
         trunk = self.trunk(half)
         described: Tensor = self.head(trunk)
-        if self.weigher is not None:
+        if self.weigher is not None and self._weighs:
             described = torch.cat([described, self.weigher(trunk)], dim=1)
         return described.float()
