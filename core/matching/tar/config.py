@@ -25,8 +25,8 @@ class TarConfig:
     blocks: tuple[int, int, int] = (1, 2, 1)
     coarse: int = 64
     local: tuple[int, int, int] = (24, 32, 16)
-    dilations: tuple[int, ...] = (1, 2, 4)
-    weighing: bool = False
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 2)
+    weighing: bool = True
     heads: int = 4
     rounds: int = 1
     window: tuple[int, int] = (3, 2)
@@ -38,6 +38,9 @@ class TarConfig:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> TarConfig:
-        """The reverse of `to_json`; lists become tuples. Raises TypeError for unknown fields."""
+        """The reverse of `to_json`; lists become tuples. Raises TypeError for unknown fields.
+
+        What was written before there was `weighing` is of a network without.
+        """
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return TarConfig(**fields)
+        return TarConfig(**{"weighing": False, **fields})

@@ -18,7 +18,15 @@ from sarto.core.train.tar import Run
 from sarto.core.train.tar_config import TarTraining
 
 NETWORK = TarConfig(
-    stem=4, widths=(8, 8, 8), blocks=(0, 0, 0), coarse=8, local=(4, 8, 4), dilations=(1,), heads=2, text_dim=12
+    stem=4,
+    widths=(8, 8, 8),
+    blocks=(0, 0, 0),
+    coarse=8,
+    local=(4, 8, 4),
+    dilations=(1,),
+    weighing=False,
+    heads=2,
+    text_dim=12,
 )
 TINY = TarTraining(
     NETWORK,

@@ -17,6 +17,7 @@ SMALL = TarConfig(
     coarse=16,
     local=(6, 10, 8),
     dilations=(1, 2),
+    weighing=False,
     heads=2,
     text_dim=12,
 )

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from sarto.core.contract import EngineError, OptionError, OutputError
 from sarto.core.matching.passes.calibration import Calibration, Limits
 from sarto.core.matching.passes.weight_files import CARD_SUFFIX, grouped
+from sarto.core.matching.tar.config import TarConfig
 from sarto.core.matching.tar.network import TarNetwork
 from sarto.core.matching.tar.weights import load_model, read_bank, read_weights, save_weights
 from sarto.core.matching.text.bank import TextBank
@@ -187,3 +188,10 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path, netw
     with pytest.raises(OutputError, match="could not be written"):
         save_weights(blocker / "w.safetensors", network.state_dict(), SMALL, None)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_network_written_before_edges_were_weighed_is_read_as_one_without() -> None:
+    written = TarConfig().to_json()
+    assert TarConfig.from_json(written) == TarConfig()
+    del written["weighing"]
+    assert TarConfig.from_json(written) == replace(TarConfig(), weighing=False)
