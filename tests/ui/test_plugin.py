@@ -285,7 +285,8 @@ def test_points_are_edited_applied_and_exported(ready, qtbot, tmp_path) -> None:
     shown(dock, qtbot, 2)
     assert again.error is None
     assert sorted(groups())[0] == "sample_sar → sample_optical, edited: trusted"
-    assert QgsProject.instance().mapLayersByName("sample_sar (aligned, edited)")
+    layers = QgsProject.instance()  # the group comes first, its layers after it
+    qtbot.waitUntil(lambda: bool(layers.mapLayersByName("sample_sar (aligned, edited)")), timeout=20_000)
     result = again.result.result
     assert any("switched off by hand" in note for note in result.notes)
     assert Path(task.result.result.files["aligned"]).read_bytes() == first
