@@ -136,9 +136,7 @@ def bench_table(args: argparse.Namespace, console: Console) -> int:
 
 def bench_doubts(args: argparse.Namespace, console: Console) -> int:
     """List published alignments that several methods contradict with one voice."""
-    status = doubts_cli.run(args, console.reporter())
-    console.close()
-    return status
+    return doubts_cli.run(args, console.reporter())
 
 
 def bench_keypoints(args: argparse.Namespace, console: Console) -> int:

@@ -10,7 +10,7 @@ something in the images misleads all methods alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,10 @@ import numpy as np
 from ..contract import Floats
 from ..geometry import affine
 from .finished import Finished
-from .manifest import Manifest, Pair
+from .manifest import Manifest, Pair, read_chip
 from .measures import to_chips
-from .protocols import WINDOW_SHARE
+from .protocols import lay_out
 from .records import Row
-from .samples import SampleStore
 from .summary import GOOD_PX
 from .tables import as_markdown
 
@@ -32,16 +31,12 @@ MOST = 2 / 3
 """Share of all answers to a pair, failures among them, that must be the same."""
 LEAST_ANSWERS, LEAST_METHODS = 4, 2
 
-Stores = Mapping[tuple[str, int], SampleStore]
-"""The images that were shown, by protocol and seed."""
-
 
 @dataclass(frozen=True)
 class Answer:
     """What a run says of a pair. chips: (2, 3) affine optical chip pixel → SAR chip pixel, None for a failure."""
 
     run: Finished
-    row: Row
     chips: Floats | None
 
 
@@ -49,14 +44,13 @@ class Answer:
 class Voice:
     """What most answers to a pair say. All distances in pixels of the SAR chip, RMS over the middle of the chip.
 
-    answers: all of them; same: those that are the same as most; chips: (2, 3) their mean; spread: their distance
-    from it; distance: of it from what is published; away: (2,) likewise, (x, y) in the middle.
+    answers: all of them; same: those that are the same as most; spread: their distance from their mean; distance: of
+    that from what is published; away: likewise, (x, y) in the middle.
     """
 
     pair: Pair
     answers: tuple[Answer, ...]
     same: tuple[Answer, ...]
-    chips: Floats
     spread: float
     distance: float
     away: tuple[float, float]
@@ -88,13 +82,16 @@ class Misses:
     doubted: int
 
 
-def voices(manifest: Manifest, runs: Sequence[Finished], stores: Stores) -> list[Voice]:
-    """One for each pair to which there is an answer, in the manifest's order. runs: on this manifest."""
+def voices(manifest: Manifest, runs: Sequence[Finished]) -> list[Voice]:
+    """One for each pair to which there is an answer, in the manifest's order. runs: on this manifest.
+
+    Raises InputError for a chip that cannot be read: its size says where the windows were.
+    """
     by_pair: dict[str, list[tuple[Finished, Row]]] = {}
     for run in runs:
         for row in run.rows:
             by_pair.setdefault(row.pair_id, []).append((run, row))
-    found = (_voice(pair, by_pair[pair.pair_id], stores) for pair in manifest.pairs if pair.pair_id in by_pair)
+    found = (_voice(pair, by_pair[pair.pair_id]) for pair in manifest.pairs if pair.pair_id in by_pair)
     return [voice for voice in found if voice is not None]
 
 
@@ -110,38 +107,39 @@ def misses(found: Sequence[Voice], runs: Sequence[Finished]) -> list[Misses]:
     return counted
 
 
-def _voice(pair: Pair, shown: Sequence[tuple[Finished, Row]], stores: Stores) -> Voice | None:
-    samples = [stores[run.protocol, int(run.options["seed"])].get(pair) for run, _ in shown]
-    answers = tuple(
-        Answer(run, row, None if row.affine is None else to_chips(row.affine, sample))
-        for (run, row), sample in zip(shown, samples)
-    )
+def _voice(pair: Pair, shown: Sequence[tuple[Finished, Row]]) -> Voice | None:
+    chip = read_chip(pair.optical).shape
+
+    def chips(run: Finished, row: Row) -> Floats | None:
+        if row.affine is None:
+            return None
+        return to_chips(row.affine, lay_out(pair.pair_id, chip, pair.published, run.protocol, run.options["seed"]))
+
+    answers = tuple(Answer(run, chips(run, row)) for run, row in shown)
     given = [(answer, answer.chips) for answer in answers if answer.chips is not None]
     if not given:
         return None
-    window = samples[0].optical.shape
-    apart = np.array([[_distance(one, other, window) for _, other in given] for _, one in given])
+    apart = np.array([[_distance(one, other, chip) for _, other in given] for _, one in given])
     same = apart < SAME_PX
     middlemost = min(range(len(given)), key=lambda k: (-same[k].sum(), apart[k][same[k]].mean()))
     chosen = [one for one, is_same in zip(given, same[middlemost]) if is_same]
-    mean: Floats = np.mean([chips for _, chips in chosen], axis=0)
-    spread = math.sqrt(np.mean([_distance(chips, mean, window) ** 2 for _, chips in chosen]))
-    middle = [(n / WINDOW_SHARE - 1) / 2 for n in window[1::-1]]
+    mean: Floats = np.mean([answer for _, answer in chosen], axis=0)
+    spread = math.sqrt(np.mean([_distance(answer, mean, chip) ** 2 for _, answer in chosen]))
+    middle = [(n - 1) / 2 for n in chip[::-1]]
     x, y = (affine.apply(mean, [middle]) - affine.apply(pair.published, [middle]))[0]
     return Voice(
         pair,
         answers,
         tuple(answer for answer, _ in chosen),
-        mean,
         spread,
-        _distance(mean, pair.published, window),
+        _distance(mean, pair.published, chip),
         (float(x), float(y)),
     )
 
 
-def _distance(first: Floats, second: Floats, window: tuple[int, ...]) -> float:
-    """RMS over the middle half of the chip, which windows (rows, columns) of all protocols show."""
-    rows, columns = (n / WINDOW_SHARE for n in window[:2])
+def _distance(first: Floats, second: Floats, chip: tuple[int, ...]) -> float:
+    """RMS over the middle half of the chip (rows, columns), which windows of all protocols show."""
+    rows, columns = chip
     to_middle = np.array([[1, 0, columns / 4], [0, 1, rows / 4]])
     first, second = (affine.compose(one, to_middle) for one in (first, second))
     return affine.grid_distance(first, second, (round(rows / 2), round(columns / 2)))

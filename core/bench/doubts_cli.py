@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ..contract import InputError, Reporter
 from . import doubts
-from .finished import Finished, read_finished
-from .manifest import Manifest, read_manifest
+from .finished import read_finished
+from .manifest import read_manifest
 from .protocols import WARPS
-from .samples import SampleStore
 
 DESCRIPTION = """\
 Which published alignments are in doubt: pairs on which most results of several methods, under several protocols,
@@ -32,9 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("manifest", help="CSV of the pairs that the benches saw")
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders with results, in them or below them")
-    parser.add_argument(
-        "--samples", metavar="DIR", help="where the benches keep their images (default: DIR/samples)"
-    )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> int:
@@ -47,14 +43,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> int:
             f"No result in {', '.join(args.folders)} is of the pairs of {manifest.path.name}.",
             "Give the manifest that the benches saw, and benches of whole methods.",
         )
-    found = doubts.voices(manifest, runs, _stores(manifest, runs, Path(args.samples or folders[0] / "samples")))
+    found = doubts.voices(manifest, runs)
     if args.json:
         print(json.dumps(doubts.to_json(found), indent=1))
     else:
         print(doubts.markdown(found, runs), end="")
     return 0
-
-
-def _stores(manifest: Manifest, runs: list[Finished], root: Path) -> doubts.Stores:
-    shown = {(run.protocol, int(run.options["seed"])) for run in runs}
-    return {(protocol, seed): SampleStore(root, manifest, protocol, seed) for protocol, seed in shown}

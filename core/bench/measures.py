@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..contract import Floats
 from ..geometry import affine
 from .methods import Answer
-from .protocols import Sample
+from .protocols import Layout, Sample
 
 CORRECT_TIE_PX = 3.0  # a tie point within this of truth is a correct match
 
@@ -69,10 +69,10 @@ def consistency_rmse(first: Floats | None, second: Floats | None, samples: tuple
     return float(np.sqrt(np.mean(np.sum((affine.apply(a, grid) - affine.apply(b, grid)) ** 2, axis=1))))
 
 
-def to_chips(found: Floats, sample: Sample) -> Floats:
+def to_chips(found: Floats, windows: Sample | Layout) -> Floats:
     """A result between two windows as an affine optical chip pixel → SAR chip pixel."""
-    to_window = np.column_stack([np.eye(2), -np.array(sample.origin, dtype=np.float64)])
-    return affine.compose(sample.to_chip, affine.compose(found, to_window))
+    to_window = np.column_stack([np.eye(2), -np.array(windows.origin, dtype=np.float64)])
+    return affine.compose(windows.to_chip, affine.compose(found, to_window))
 
 
 def _common_grid(samples: tuple[Sample, Sample], n: int = 32) -> Floats:

@@ -78,6 +78,31 @@ def random_similarity(warp: Warp, side: tuple[int, int], rng: np.random.Generato
     return affine.similarity(degrees, scale, middle, middle + shift)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where a protocol's windows lie, both of one size (width, height). truth: although `shuffled` samples have none;
+    all else: see `Sample`."""
+
+    size: tuple[int, int]
+    origin: tuple[int, int]
+    truth: Floats
+    to_chip: Floats
+
+
+def lay_out(pair_id: str, shape: tuple[int, ...], published: Floats, protocol: str, seed: int) -> Layout:
+    """Draw the windows and the warp of a pair. shape: (rows, columns) of its optical chip; all else: see `cut`."""
+    if protocol not in WARPS:
+        raise OptionError(f"Protocol '{protocol}' is not known.", f"Use one of {', '.join(PROTOCOLS)}.")
+    rng = generator(protocol, pair_id, seed)
+    rows, columns = shape
+    width, height = int(columns * WINDOW_SHARE), int(rows * WINDOW_SHARE)
+    column, row = (int(v) for v in rng.integers(0, (columns - width + 1, rows - height + 1)))
+    truth = random_similarity(WARPS[protocol], (width, height), rng)
+    optical_to_chip = affine.compose(published, np.array([[1.0, 0.0, column], [0.0, 1.0, row]]))
+    to_chip = affine.compose(optical_to_chip, affine.invert(truth))
+    return Layout((width, height), (column, row), truth, to_chip)
+
+
 def cut(
     pair_id: str,
     optical: Pixels,
@@ -93,21 +118,14 @@ def cut(
     """
     if protocol == "none":
         return Sample(pair_id, optical, sar, published, bands=bands)
-    if protocol not in WARPS:
-        raise OptionError(f"Protocol '{protocol}' is not known.", f"Use one of {', '.join(PROTOCOLS)}.")
-    rng = generator(protocol, pair_id, seed)
-    rows, columns = optical.shape
-    width, height = int(columns * WINDOW_SHARE), int(rows * WINDOW_SHARE)
-    origin = rng.integers(0, (columns - width + 1, rows - height + 1))
-    truth = random_similarity(WARPS[protocol], (width, height), rng)
-    place = slice(origin[1], origin[1] + height), slice(origin[0], origin[0] + width)
-    optical_to_chip = affine.compose(published, np.column_stack([np.eye(2), origin]))
-    to_chip = affine.compose(optical_to_chip, affine.invert(truth))
-    moved = resample(sar, to_chip, (width, height))
-    known = None if protocol == "shuffled" else truth
-    corner = (int(origin[0]), int(origin[1]))
+    layout = lay_out(pair_id, optical.shape, published, protocol, seed)
+    (column, row), (width, height) = layout.origin, layout.size
+    place = slice(row, row + height), slice(column, column + width)
+    moved = resample(sar, layout.to_chip, layout.size)
+    known = None if protocol == "shuffled" else layout.truth
     colours = None if bands is None else np.ascontiguousarray(bands[:, place[0], place[1]])
-    return Sample(pair_id, np.ascontiguousarray(optical[place]), moved, known, corner, to_chip, colours)
+    window = np.ascontiguousarray(optical[place])
+    return Sample(pair_id, window, moved, known, layout.origin, layout.to_chip, colours)
 
 
 def resample(image: Pixels, to_source: Floats, size: tuple[int, int]) -> Pixels:

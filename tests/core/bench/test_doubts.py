@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from sarto.cli import main
 from sarto.core.bench.doubts import SAME_PX, Voice, misses, voices
-from sarto.core.bench.doubts_cli import _stores
 from sarto.core.bench.finished import Finished, read_finished
 from sarto.core.bench.manifest import read_manifest
 from sarto.core.bench.methods import Answer
@@ -57,7 +56,7 @@ def benched(write_manifest: WriteManifest, tmp_path: Path) -> Callable[..., tupl
                 )
                 run_bench(manifest, options, make_method=making(Knowing(off)))
         runs = read_finished([out])
-        return voices(manifest, runs, _stores(manifest, runs, out / "samples")), runs
+        return voices(manifest, runs), runs
 
     return run
 
