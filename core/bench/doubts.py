@@ -44,8 +44,8 @@ class Answer:
 class Voice:
     """What most answers to a pair say. All distances in pixels of the SAR chip, RMS over the middle of the chip.
 
-    answers: all of them; same: those that are the same as most; spread: their distance from their mean; distance: of
-    that from what is published; away: likewise, (x, y) in the middle.
+    answers: all of them; same: those that are the same as most; spread: their distance from their mean; distance:
+    of that from what is published; away: likewise, (x, y) in the middle.
     """
 
     pair: Pair

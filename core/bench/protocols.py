@@ -80,8 +80,8 @@ def random_similarity(warp: Warp, side: tuple[int, int], rng: np.random.Generato
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a protocol's windows lie, both of one size (width, height). truth: although `shuffled` samples have none;
-    all else: see `Sample`."""
+    """Where a protocol's windows lie, both of one size (width, height). truth: of the windows, although samples of
+    `shuffled` have none; all else: see `Sample`."""
 
     size: tuple[int, int]
     origin: tuple[int, int]

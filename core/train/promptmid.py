@@ -17,8 +17,8 @@ from ..matching.passes.weight_files import fill as fill_network
 from ..matching.promptmid.compact import CompactNetwork
 from ..matching.promptmid.config import CompactConfig
 from ..matching.promptmid.full import FullConfig
-from ..matching.promptmid.network import DescriptorNetwork
-from ..matching.promptmid.sizes import NetworkConfig, config_of, make_network
+from ..matching.promptmid.network import DescriptorNetwork, NetworkConfig
+from ..matching.promptmid.sizes import config_of, make_network
 from ..matching.promptmid.weights import read_weights
 from ..matching.text.protocol import TextEncoder
 from .batches import Recipe, Size

@@ -16,7 +16,7 @@ from ..matching.passes.network import FINE_CELL, STRIDE
 from ..matching.passes.tiles import STRIDE as LOCAL_STRIDE
 from ..matching.promptmid.config import PARTS, CompactConfig
 from ..matching.promptmid.full import SIZE, FullConfig
-from ..matching.promptmid.sizes import NetworkConfig
+from ..matching.promptmid.network import NetworkConfig
 from .optimiser import ADAMW, OPTIMISERS
 from .settings import PRECISIONS, Course, check_limits, parsed, read_settings, wrong
 from .windows import POSE

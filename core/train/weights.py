@@ -14,7 +14,7 @@ from ..matching.passes.match import Examined
 from ..matching.passes.weight_files import WAY_OUT, Tensors
 from ..matching.promptmid import matcher as promptmid
 from ..matching.promptmid import weights as promptmid_weights
-from ..matching.promptmid.sizes import NetworkConfig
+from ..matching.promptmid.network import NetworkConfig
 from ..matching.protocol import MatchTask
 from ..matching.tar import matcher as tar
 from ..matching.tar import weights as tar_weights

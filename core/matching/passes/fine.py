@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as functional
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..structural.maps import structure_maps
 from .network import FINE_CELL, Images, TilePairs, like, once
@@ -19,6 +19,22 @@ EDGES = 0.75
 """Their share of the energy where nothing else is asked for."""
 SATURATION = 0.5
 """Features saturate where their energy is above so many times the image's mean."""
+
+
+class EdgeWeigher(nn.Conv2d):
+    """How much edges count at each place (B, 1, H, W), 0…2, from features; at first all alike.
+
+    For training only: features that learn beside weighed edges learn what edges leave to be seen. Matching takes
+    all edges alike, for weights learned on images of one satellite mislead on those of others.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, 1, 1)
+        for part in self.parameters():
+            nn.init.zeros_(part)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return 2 * torch.sigmoid(super().forward(features).float())
 
 
 def with_edges(

@@ -24,6 +24,8 @@ class CompactNetwork(DescriptorNetwork):
     tokens: (1 + classes, D) features of the general prompt and of the prompt of each class alone, unit length.
     """
 
+    config: CompactConfig
+
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
@@ -41,9 +43,7 @@ class CompactNetwork(DescriptorNetwork):
         else:
             optical = dict(zip(SCALES, (*config.fine, *config.widths[2:])))
         told = backbone.CHANNELS[16] if seeing else optical[16]
-        widths = (config.aggregate, config.descriptor, config.low)
-        plain = "aggregation" in config.without
-        self.build_heads(Channels(optical, sar, told), config.scales, widths, config.window, plain)
+        self.build_heads(Channels(optical, sar, told), config, plain="aggregation" in config.without)
 
     def look_optical(self, optical: Images) -> Looked:
         """See `DescriptorNetwork`."""

@@ -4,9 +4,8 @@ low-level features that place tie points. Where the features come from is the si
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Union
 
 import torch
 import torch.nn.functional as functional
@@ -19,9 +18,12 @@ from ..passes.fine import with_edges
 from ..passes.network import COARSE_CELL, Encoded, Images, TilePairs, like, once
 from ..passes.views import BATCH_PIXELS
 from .aggregate import SCALE, Aggregation
+from .config import CompactConfig
 from .descriptors import DescriptorWindow
 from .diffusion import Prompt
+from .full.config import FullConfig
 
+NetworkConfig = Union[CompactConfig, FullConfig]
 LOW = 2
 """Pixels per cell of the features that low-level ones are made of."""
 
@@ -90,7 +92,7 @@ class DescriptorNetwork(nn.Module, ABC):
 
     optical: Aggregation
     sar: Aggregation
-    config: Any
+    config: NetworkConfig
     batch_pixels = BATCH_PIXELS
     """See `passes.views`."""
 
@@ -98,28 +100,17 @@ class DescriptorNetwork(nn.Module, ABC):
         super().__init__()
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
-    def build_heads(
-        self,
-        channels: Channels,
-        scales: Sequence[int],
-        widths: tuple[int, int, int],
-        window: tuple[int, int],
-        plain: bool = False,
-    ) -> None:
-        """All that both sizes share.
-
-        scales: which are aggregated, of 4, 8, 16; widths: channels of the aggregate, of descriptor maps and of
-        low-level features; window: of a descriptor, see `DescriptorWindow`; plain: see `Aggregation`.
-        """
+    def build_heads(self, channels: Channels, sizes: NetworkConfig, plain: bool = False) -> None:
+        """All that both sizes share. plain: see `Aggregation`."""
+        scales, window = sizes.scales, sizes.window
         if not set(scales) <= set(channels.optical) & set(channels.sar):
             raise ValueError(f"there are no features at all of the scales {scales}")
-        aggregate, descriptor, low = widths
         self.optical, self.sar = (
-            Aggregation({scale: found[scale] for scale in scales}, aggregate, descriptor, plain)
+            Aggregation({scale: found[scale] for scale in scales}, sizes.aggregate, sizes.descriptor, plain)
             for found in (channels.optical, channels.sar)
         )
-        self.optical_low = _Low(channels.optical[LOW], aggregate, low)
-        self.sar_low = _Low(channels.sar[LOW], aggregate, low)
+        self.optical_low = _Low(channels.optical[LOW], sizes.aggregate, sizes.low)
+        self.sar_low = _Low(channels.sar[LOW], sizes.aggregate, sizes.low)
         self.land_use = nn.Linear(2 * channels.told, len(CLASSES))
         self.window = DescriptorWindow(window)
         self.coarse_matcher = DualSoftmax((window[0], max(1, round(window[1] * SCALE / COARSE_CELL))))

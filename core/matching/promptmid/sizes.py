@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import torch
 
@@ -11,9 +11,8 @@ from ...contract import EngineError
 from .compact import CompactNetwork
 from .config import CompactConfig
 from .full import SIZE, FullConfig
-from .network import DescriptorNetwork
+from .network import DescriptorNetwork, NetworkConfig
 
-NetworkConfig = Union[CompactConfig, FullConfig]
 FOUNDATION_WAY_OUT = "Put the files back that it was trained with (docs/promptmid-full.md), or train anew."
 
 

@@ -20,8 +20,8 @@ from ..files import write_whole
 from ..land_use import load_land_use
 from ..passes.calibration import Calibration
 from ..passes.weight_files import WAY_OUT, fill, verify
-from .network import DescriptorNetwork
-from .sizes import NetworkConfig, config_of, make_network
+from .network import DescriptorNetwork, NetworkConfig
+from .sizes import config_of, make_network
 
 FORMAT, VERSION = "sarto-promptmid", "1"
 SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "models" / "promptmid.safetensors"

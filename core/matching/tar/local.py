@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..passes.blocks import Block
-from ..passes.fine import EDGES, with_edges
+from ..passes.fine import EDGES, EdgeWeigher, with_edges
 from ..passes.network import TilePairs, once
 from .config import TarConfig
 from .msfl import OpticalStem, down, normalise
@@ -30,10 +30,7 @@ class LocalEncoder(nn.Module):
             *[Block(width, dilation) for dilation in config.dilations],
         )
         self.head = nn.Conv2d(width, out, 1)
-        self.weigher = nn.Conv2d(width, 1, 1) if config.weighing else None
-        if self.weigher is not None:  # at first all edges count alike
-            for part in self.weigher.parameters():
-                nn.init.zeros_(part)
+        self.weigher = EdgeWeigher(width) if config.weighing else None
 
     def silence(self, first: int) -> None:
         """Let the residual blocks from number `first` on pass on what they are given, until they learn better."""
@@ -45,25 +42,14 @@ class LocalEncoder(nn.Module):
 
         Tiles need only have even sides. share: of the edge maps in the energy, 0…1.
         """
-        second = self.sar_stem(normalise(*pairs.sar))
-        if pairs.kept is None:  # training: both modalities share the statistics of a batch
-            seen = self._described(torch.cat([self.optical_stem(*pairs.optical), second]))
-        else:
+        sar = self.sar_stem(normalise(*pairs.sar))
+        if pairs.kept is not None:
             first = once(pairs.kept, "local", lambda: self._described(self.optical_stem(*pairs.optical)))
-            seen = torch.cat([first, self._described(second)])
-        if not self._weighs:
-            return with_edges(seen, pairs, share)
-        return with_edges(seen[:, :-1], pairs, share, 2 * torch.sigmoid(seen[:, -1:]))
-
-    @property
-    def _weighs(self) -> bool:
-        """Whether edges are weighed: in training only, see `TarConfig`."""
-        return self.weigher is not None and self.training
+            return with_edges(torch.cat([first, self._described(sar)]), pairs, share)
+        trunk = self.trunk(torch.cat([self.optical_stem(*pairs.optical), sar]))  # both share a batch's statistics
+        weight = self.weigher(trunk) if self.weigher is not None and self.training else None
+        return with_edges(self.head(trunk), pairs, share, weight)
 
     def _described(self, half: Tensor) -> Tensor:
-        """What is matched, and where edges are weighed their logits in one more channel."""
-        trunk = self.trunk(half)
-        described: Tensor = self.head(trunk)
-        if self.weigher is not None and self._weighs:
-            described = torch.cat([described, self.weigher(trunk)], dim=1)
+        described: Tensor = self.head(self.trunk(half))
         return described.float()

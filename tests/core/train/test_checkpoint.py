@@ -136,18 +136,23 @@ def test_a_checkpoint_of_another_network_is_refused(make_run, network: TarConfig
             make_run("other", network=network).start_from(run.checkpoint)
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
-def test_the_low_level_branch_may_begin_to_weigh_edges(make_run, chips, tmp_path: Path, bank, kind: str) -> None:
+@pytest.fixture(params=["checkpoint", "weights"])
+def begun(request, make_run, chips, bank, tmp_path: Path) -> Path:
+    """What a short run has left: its checkpoint, or a file of weights."""
+    run = make_run(steps=2)
+    run.train(chips, [], 60, lambda line: None)
+    if request.param == "checkpoint":
+        return run.checkpoint
+    path = tmp_path / "some.safetensors"
+    save_weights(path, run.state.average, NETWORK, bank)
+    return path
+
+
+def test_the_low_level_branch_may_begin_to_weigh_edges(make_run, begun: Path, chips) -> None:
     """At first all count alike; then it learns to tell them apart, and no longer does without."""
-    first = make_run(steps=2)
-    first.train(chips, [], 60, lambda line: None)
-    path = first.checkpoint
-    if kind == "weights":
-        path = tmp_path / "some.safetensors"
-        save_weights(path, first.state.average, NETWORK, bank)
     plain, weighing = make_run("plain"), make_run("weighing", network=replace(NETWORK, weighing=True), steps=3)
     for run in (plain, weighing):
-        run.start_from(path)
+        run.start_from(begun)
     with torch.no_grad():
         (seen, _), (again, _) = (run.network.train().local(pairs(2, 32, 32)) for run in (plain, weighing))
     assert torch.allclose(seen, again, atol=1e-6)
@@ -157,19 +162,12 @@ def test_the_low_level_branch_may_begin_to_weigh_edges(make_run, chips, tmp_path
         make_run("back").start_from(weighing.checkpoint)
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
-def test_the_low_level_branch_may_grow_at_its_end(make_run, chips, bank, tmp_path: Path, kind: str) -> None:
+def test_the_low_level_branch_may_grow_at_its_end(make_run, begun: Path, chips) -> None:
     """The new blocks change nothing at first, and learn; what grew is not cut off again."""
-    first = make_run(steps=2)
-    first.train(chips, [], 60, lambda line: None)
-    path = first.checkpoint
-    if kind == "weights":
-        path = tmp_path / "some.safetensors"
-        save_weights(path, first.state.average, NETWORK, bank)
     more = {"network": replace(NETWORK, dilations=(*NETWORK.dilations, 2, 1)), "steps": 3}
     plain, grown = make_run("plain"), make_run("grown", **more)
     for run in (plain, grown):
-        run.start_from(path)
+        run.start_from(begun)
     with torch.no_grad():
         (seen, _), (again, _) = (run.network.eval().local(pairs(1, 32, 32)) for run in (plain, grown))
     assert torch.equal(seen, again)

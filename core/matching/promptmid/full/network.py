@@ -27,6 +27,7 @@ class FullNetwork(DescriptorNetwork):
     The ControlNet is trained in the first stage, all else in the second.
     """
 
+    config: FullConfig
     batch_pixels = 1.4e5  # one or two tiles: Stable Diffusion sees them at twice their size
 
     def __init__(self, config: FullConfig, foundation: Foundation) -> None:
@@ -41,8 +42,7 @@ class FullNetwork(DescriptorNetwork):
         _, half, fourth, eighth = config.vgg
         optical = {2: half, 4: fourth, 8: eighth + seen, 16: seen}
         sar = {2: config.sar_fine[0], 4: quarter, 8: coarse, 16: coarsest}
-        widths = (config.aggregate, config.descriptor, config.low)
-        self.build_heads(Channels(optical, sar, seen), config.scales, widths, config.window)
+        self.build_heads(Channels(optical, sar, seen), config)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FullNetwork:
         """Moves the foundation models along, as `to` and its like do with all that is registered."""
