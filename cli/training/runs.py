@@ -70,32 +70,35 @@ def promptmid(args: argparse.Namespace, console: Console) -> int:
     from ...core.train.settings import find_settings
 
     size = "-full" if args.models else ""
-    settings = PromptMidTraining.read(find_settings(args.config or f"promptmid{size}-{args.stage}"))
-    folder = Path(args.out)
+    path = find_settings(args.config or f"promptmid{size}-{args.stage}")
+    settings, folder = PromptMidTraining.read(path), Path(args.out)
     _check_options(args, folder)
     if settings.stage != args.stage:
         raise OptionError(f"The settings are for stage {settings.stage}.", f"Give --stage {settings.stage}.")
     device = pick(args.device)
-    network = _promptmid_network(args, settings, device)
+    network = _promptmid_network(args, path, settings, device)
     return _train(
         args, console, lambda chips: PromptMidRun(settings.lasting(chips), folder, device, network), settings.sets
     )
 
 
 def _promptmid_network(
-    args: argparse.Namespace, settings: PromptMidTraining, device: torch.device
+    args: argparse.Namespace, path: Path, settings: PromptMidTraining, device: torch.device
 ) -> DescriptorNetwork:
-    """A new one, or one that fits what the run goes on with or starts from."""
+    """A new one, or that of what the run goes on with or starts from. path: of the settings."""
     from ...core.matching.promptmid.config import CompactConfig
     from ...core.matching.promptmid.sizes import make_network
     from ...core.matching.text.sentence import SentenceEncoder
     from ...core.train.promptmid import network_of, new_full_network, new_network
+    from ...core.train.promptmid_config import check_network
 
     models = Path(args.models) if args.models else None
     begun = Path(args.out) / "checkpoint.pt"
     source = begun if args.resume and begun.exists() else Path(args.start) if args.start else None
     if source is not None:
         config = network_of(source)
+        if args.config:
+            check_network(path, config, source)
         if source != begun and isinstance(config, CompactConfig) and isinstance(settings.network, CompactConfig):
             config = replace(config, without=settings.network.without)
         return make_network(config, models, device)

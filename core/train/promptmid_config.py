@@ -7,6 +7,7 @@ compact network starts from nothing: its settings are our own, found on two CPU 
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -58,6 +59,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "network.sar_fine": (4, 512),
 }
 """Smallest and largest value of each number, of each number of a list."""
+
+
+GIVEN_FIELDS = ("without", "text_dim", "encoder", "prompts", "foundation")
+"""Fields of a network that follow from what it is made with."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,18 @@ class FullTraining(PromptMidTraining):
     local_pairs: int = 2
     pure_noise: float = 0.1
     average: float = 0.999
+
+
+def check_network(settings: Path, network: NetworkConfig, source: Path) -> None:
+    """Raise OptionError where a file of settings names another network than that of the weights in `source`.
+
+    Parts left out may differ, and what is not a size (`GIVEN_FIELDS`). What the file does not name is theirs.
+    """
+    given, own = read_settings(settings).get("network", {}), json.loads(json.dumps(network.to_json()))
+    for name, value in given.items():
+        if name not in GIVEN_FIELDS and own.get(name, value) != value:
+            way_out = f"{source} is of a network with {own[name]}: give that, or leave the field out."
+            raise wrong(f"The settings {settings.name}", f"network.{name}", value, way_out)
 
 
 Rule = tuple[str, bool, str]

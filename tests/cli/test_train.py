@@ -258,6 +258,20 @@ def test_a_stage_of_promptmid_is_resumed(made_prompts: Path, capsys) -> None:
     assert "of stage 1, not 2" in capsys.readouterr().err
 
 
+def test_settings_of_another_network_than_the_weights_are_refused(made_prompts: Path, capsys) -> None:
+    """They would be passed over without a word."""
+    place = made_prompts
+    assert main(_stage(place, 1)) == 0
+    network = {**PROMPTMID_SETTINGS["network"], "aggregate": 12}
+    (place / "two.json").write_text(json.dumps({**PROMPTMID_SETTINGS, "stage": 2, "network": network}))
+    capsys.readouterr()
+    assert main(_stage(place, 2, "--from", str(place / "one" / "checkpoint.pt"))) == 2
+    said = capsys.readouterr().err
+    assert "12 for 'network.aggregate'" in said
+    assert "one/checkpoint.pt is of a network with 8" in said
+    assert not (place / "two").exists()
+
+
 @pytest.mark.parametrize(
     ("stage", "changed", "more", "status", "said"),
     [
