@@ -73,6 +73,7 @@ def export(
     if other is not None:
         own = {k: v for k, v in other.settings.items() if k != "network"}
         part = {"steps": other.step, "seconds": round(other.facts.seconds), "settings": own}
+        part["trained on"] = _named(other.facts.sets)
         content["local part"] = to_dict(part)
     write_card(target.with_suffix(CARD_SUFFIX), content)
     if card is not None:

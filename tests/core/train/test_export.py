@@ -65,6 +65,7 @@ def test_the_local_part_of_another_run(make_run, chips, trained: Run, tmp_path: 
         assert torch.allclose(value.float(), of.state.average[key].float(), rtol=2e-3, atol=1e-6), key
     assert card["local part"]["steps"] == 5
     assert card["local part"]["settings"]["seed"] == 2
+    assert card["local part"]["trained on"] == {"made": len(chips)}
     assert card["figures"]["local right"] == other.state.facts.figures["local right"]
     assert card["figures"]["coarse right"] == trained.state.facts.figures["coarse right"]
     assert read_card(path) == card
