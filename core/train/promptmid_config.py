@@ -62,7 +62,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 GIVEN_FIELDS = ("without", "text_dim", "encoder", "prompts", "foundation")
-"""Fields of a network that follow from what it is made with."""
+"""Fields of a network that are no sizes: parts left out, and what follows from what it is made with."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class FullTraining(PromptMidTraining):
 def check_network(settings: Path, network: NetworkConfig, source: Path) -> None:
     """Raise OptionError where a file of settings names another network than that of the weights in `source`.
 
-    Parts left out may differ, and what is not a size (`GIVEN_FIELDS`). What the file does not name is theirs.
+    `GIVEN_FIELDS` may differ. What the file does not name is theirs.
     """
     given, own = read_settings(settings).get("network", {}), json.loads(json.dumps(network.to_json()))
     for name, value in given.items():
